@@ -1,0 +1,44 @@
+# Each target makes .venv by itself on first use, and anew when a pyproject.toml or constraints.txt has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+TREE := packages tests benchmarks
+
+.PHONY: help quickstart test test-slow check bench
+
+help:
+	@echo "make quickstart   build the nine-source mix from the shipped samples, without network, and look at it"
+	@echo "make test         the tests (minutes)"
+	@echo "make test-slow    launchers, kills and attacks"
+	@echo "make check        format, lint, types and the direction of imports"
+	@echo "make bench        speed beside the floor and a peer (needs raw files, see benchmarks/README.md)"
+
+quickstart: $(INSTALLED)
+	$(BIN)/datamix build --configs datasets --samples -o quickstart
+	$(BIN)/datamix inspect quickstart
+
+test: $(INSTALLED)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy $(TREE)
+	$(BIN)/pytest -q tests/test_imports.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench_build.py
+
+$(INSTALLED): pyproject.toml constraints.txt $(wildcard packages/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or newer is wanted, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11")'
+	@echo "installing into .venv, once (half a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --group dev \
+	  --editable 'packages/data_mix[fast]' --editable packages/trainer --editable packages/eval
+	@touch $@

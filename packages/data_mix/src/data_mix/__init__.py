@@ -1,0 +1,1 @@
+"""Builds chat data mixes: many sources in, Arrow shards of formatted conversations out."""

@@ -1,0 +1,59 @@
+"""Where tasks run: in this process, or in a pool of processes.
+
+A task is a pure function of files to files, so that it may run anywhere, twice, or be killed in the middle: what it had not
+finished is done again, and what it had finished is found.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
+
+from data_mix.errors import BuildError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:
+    """Yield (place of the task, its result) as tasks end; the first error ends all.
+
+    `function` must be importable by name, and tasks and results must be picklable.
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        yield from ((place, function(task)) for place, task in enumerate(tasks))
+    else:
+        yield from _run_in_pool(function, tasks, min(workers, len(tasks)))
+
+
+def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:
+    """As `run`, in processes that are started afresh (polars' threads do not survive a fork)."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read by the workers: one thread each, they are the parallelism
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
+        for done in as_completed(places):
+            yield places[done], done.result()
+    except BrokenProcessPool as error:
+        raise BuildError(
+            "a worker process was ended from outside (out of memory?); build again with fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this worker as soon as its parent is gone, however it went."""
+    threading.Thread(target=_wait_for_parent_to_end, daemon=True).start()
+
+
+def _wait_for_parent_to_end() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,155 @@
+"""What a source is, and how one is found by the name of a mix entry.
+
+A source is a module of `data_mix.sources` with one `SOURCE`, or an entry point of the group `data_mix.sources` that
+loads one. The folder is the registry: a tenth source edits nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal, Protocol
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_mix.schema import Split
+
+PLUGINS = "data_mix.sources"
+
+_TAG = r"zh-cn|zh-tw|pt-br|fr-ca|[a-z]{2,3}"
+
+
+class SourceOptions(BaseModel):
+    """The options that every entry of a mix may give."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str | None = Field(None, description="The name of this entry, where one source stands twice in a mix.")
+    type: str | None = Field(None, description="The source that reads this entry, where the entry's name is free.")
+    input_file_path: str | None = Field(None, description="A raw file of one's own, in upstream's layout.")
+    licence: str | None = Field(None, description="SPDX licence of a file of one's own.")
+    lang: str | None = Field(None, description="BCP-47 tag that every conversation of this entry is declared to have.")
+    revision: str | None = Field(None, description="Revision of the hub repository, in place of the pinned one.")
+    val_split: float = Field(0.05, ge=0, lt=1, description="Share of the groups that go into validation.")
+    max_train_set: int | None = Field(None, ge=0, description="At most so many train conversations.")
+    max_val_set: int | None = Field(None, ge=0, description="At most so many validation conversations.")
+    fraction: float | None = Field(None, gt=0, le=1, description="Keep this share of the train conversations.")
+    size: int | None = Field(None, ge=0, description="Keep so many train conversations.")
+    on_bad_record: Literal["error", "drop"] = Field(
+        "error", description="What a broken record does: end the build, or be a counted drop."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """A file (or a glob of files) as a source names it: where upstream keeps it, and what it must be."""
+
+    path: str
+    """Path in the hub repository (may be a glob, `zh-en/train-*.parquet`), or a local path where `repo` is None."""
+    repo: str | None = None
+    """Hub data set repository, `owner/name`."""
+    revision: str | None = None
+    """Commit, branch or tag; None: main. What it resolves to stands in the manifest."""
+    sha256: str | None = None
+    """Digest, where upstream fixes one."""
+    split: Split | None = None
+    """The split that upstream assigns; None: ours to make."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFile:
+    """A raw file, or one row group of it, that has been fetched and verified."""
+
+    name: str
+    """Base name; its stem stands in ids and its whole in errors."""
+    path: Path
+    """The file; where only a row group was fetched, the folder of fetched ranges."""
+    sha256: str
+    split: Split | None = None
+    row_group: int | None = None
+    """Set where only this row group of a Parquet file was fetched."""
+
+    @property
+    def stem(self) -> str:
+        """The name up to its first dot, as it stands in ids."""
+        return self.name.split(".", 1)[0]
+
+
+class Hub(Protocol):
+    """What a source may ask the hub while it names its files."""
+
+    def list_files(self, repo: str, revision: str | None) -> list[str]:
+        """Paths of all files of the repository, sorted."""
+
+    def read_text(self, repo: str, revision: str | None, path: str) -> str | None:
+        """A small text file's contents; None where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry of a mix, resolved: what a source needs to name and read its files."""
+
+    name: str
+    """As written in the mix, or `name:`; the prefix of the ids and the column `source`."""
+    source: Source
+    params: Mapping[str, str]
+    """What the name fills into the source's pattern: {"a": "zh", "b": "en"}."""
+    options: SourceOptions
+    seed: int
+    max_record_bytes: int = 64_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A place that conversations come from."""
+
+    name: str
+    """The entry's name, or a pattern of it: `wmt2019_{a}-{b}`."""
+    licence: str
+    """SPDX identifier, or LicenseRef-…"""
+    homepage: str
+    languages: tuple[str, ...]
+    """BCP-47 tags; empty: any."""
+    rows: int | None
+    """Records upstream, where known."""
+    files: Callable[[Entry, Hub], list[RawFile]]
+    read: Callable[[Entry, tuple[LocalFile, ...]], Iterator[pl.DataFrame]]
+    """Frames with columns of `schema.FRAME` (those left out are null), each of bounded size, in a fixed order."""
+    options: type[SourceOptions] = SourceOptions
+    together: bool = False
+    """Read all files in one call (trees and questions cross files), else each file alone and in parallel."""
+    filters_lang: bool = False
+    """The option `lang` chooses among the source's languages; elsewhere it declares the language of every row."""
+    by_row_group: bool = False
+    """A cap draws row groups, so that only those are fetched."""
+    check: Callable[[Entry], None] | None = None
+    """Raise ConfigError where params and options do not fit together, before anything is fetched."""
+    sample_options: Mapping[str, object] = field(default_factory=dict)
+    """Options that `--samples` puts in place of the entry's, so that the shipped sample fits."""
+    version: int = 1
+    """Raise it whenever `read` gives other rows: it is part of the cache's key."""
+
+    def match(self, name: str) -> Mapping[str, str] | None:
+        """What `name` fills into the pattern; None where it does not match."""
+        pattern = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{_TAG})", re.escape(self.name))
+        found = re.fullmatch(pattern, name)
+        return found.groupdict() if found else None
+
+
+@cache
+def sources() -> Mapping[str, Source]:
+    """All sources by name: the modules of `data_mix.sources`, then those of other distributions."""
+    package = importlib.import_module("data_mix.sources")
+    modules = [
+        importlib.import_module(f"{package.__name__}.{module.name}") for module in pkgutil.iter_modules(package.__path__)
+    ]
+    found: list[Source] = [module.SOURCE for module in modules]
+    found += [plugin.load() for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name)]
+    return {source.name: source for source in found}

@@ -1,0 +1,47 @@
+"""Writes every text in one way: Unicode in composed form (NFC), and line ends as a line feed.
+
+Never NFKC, which would turn ① into 1 and ﬁ into fi. All else is kept as it came: NUL and other control characters, tabs,
+spaces at the end of a line, the separators U+0085, U+2028 and U+2029. Dropped rows are written in the same way, for reading.
+"""
+
+from __future__ import annotations
+
+from unicodedata import is_normalized, normalize
+
+import polars as pl
+
+from data_mix.schema import map_contents
+from data_mix.stage import Stage, StageOptions
+
+
+def apply(frame: pl.DataFrame, _options: StageOptions) -> pl.DataFrame:
+    """Mend the contents of all messages; those that are right already are not touched."""
+    return frame.with_columns(map_contents(_mend))
+
+
+def _mend(contents: pl.Series) -> pl.Series:
+    return _compose(_end_lines(contents))
+
+
+def _end_lines(contents: pl.Series) -> pl.Series:
+    """A carriage return, alone or before a line feed, becomes a line feed."""
+    places = contents.str.contains("\r", literal=True).arg_true()
+    if not len(places):
+        return contents
+    texts = contents.gather(places).str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
+    return contents.clone().scatter(places, texts)
+
+
+def _compose(contents: pl.Series) -> pl.Series:
+    # Composing costs ten times as much as asking, and ASCII need not even be asked.
+    places = (contents.str.len_bytes() != contents.str.len_chars()).arg_true()
+    open_texts = {
+        place: text for place, text in zip(places, contents.gather(places), strict=True) if not is_normalized("NFC", text)
+    }
+    if not open_texts:
+        return contents
+    texts = pl.Series([normalize("NFC", text) for text in open_texts.values()], dtype=pl.String)
+    return contents.clone().scatter(list(open_texts), texts)
+
+
+STAGE = Stage(name="text", order=10, apply=apply)

@@ -1,0 +1,1 @@
+"""Scores a chat model on public benchmarks."""

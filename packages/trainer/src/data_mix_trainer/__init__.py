@@ -1,0 +1,1 @@
+"""Fine-tunes a language model on a built mix."""

@@ -1,0 +1,71 @@
+"""Where tasks run: one process or many give the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data_mix.engine import run
+from data_mix.errors import BadRecordError, BuildError
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_s_result_comes_with_its_place(workers: int) -> None:
+    """Results are told apart by place, however many workers there are."""
+    assert sorted(run(abs, [-3, -2, -1], workers)) == [(0, 3), (1, 2), (2, 1)]
+
+
+def fail(where: str) -> None:
+    """A task that finds a broken record."""
+    raise BadRecordError(where, "found 5, wanted a string")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_s_error_reaches_the_caller_whole(workers: int) -> None:
+    """An error of a worker process arrives with its type and its place."""
+    with pytest.raises(BadRecordError) as caught:
+        list(run(fail, ["a.jsonl:1", "a.jsonl:1"], workers))
+    assert caught.value.where == "a.jsonl:1"
+
+
+def end_hard(_: int) -> None:
+    """A task whose process is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_said_in_one_line() -> None:
+    """A worker that the system kills ends the run with a BuildError that says what to do."""
+    with pytest.raises(BuildError, match="fewer --workers"):
+        list(run(end_hard, [0, 1], 2))
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """When the parent is killed, no worker goes on."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, pathlib, sys, time\nfrom data_mix.engine import run\n"
+        "def work(path):\n    pathlib.Path(path).write_text(str(os.getpid())); time.sleep(60)\n"
+        "if __name__ == '__main__':\n    list(run(work, sys.argv[1:], 2))\n"
+    )
+    marks = [tmp_path / "a", tmp_path / "b"]
+    parent = subprocess.Popen([sys.executable, script, *marks])
+    wait_until(lambda: all(mark.is_file() and mark.read_text() for mark in marks))
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(Path(f"/proc/{mark.read_text()}").exists() for mark in marks))
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until the condition holds; fail where it does not."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold"
+        time.sleep(0.05)
