@@ -255,10 +255,10 @@ class HubHandler(BaseHTTPRequestHandler):
         self.close_connection = self.close_connection or stop < end
 
     def _send_block(self, block: bytes) -> None:
+        self.record.sent += len(block)  # before it goes out, so that a client that has it finds it counted
         try:
             self.wfile.write(block)
             self.wfile.flush()
-            self.record.sent += len(block)
         except OSError:  # the client has gone away
             self.close_connection = True
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -17,6 +14,7 @@ from typing import Any, Final
 import pytest
 import typer
 
+from commands import Shell
 from data_mix.cli import app
 from data_mix.config import load
 from data_mix.mix import resolve_mix
@@ -111,11 +109,12 @@ def pyprojects() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_source_has_card_sample_and_golden_result(module: str) -> None:
-    """A source comes with a card, a raw sample in upstream's layout, and what the sample becomes."""
+def test_every_source_has_all_that_belongs_to_it(module: str) -> None:
+    """A source comes with a card, a raw sample in upstream's layout, what the sample becomes, and tests."""
     assert (ROOT / f"data_cards/{module}.md").is_file()
     assert any(path.is_file() for path in (DATA_MIX / f"samples/{module}").rglob("*"))
     assert list(ROOT.glob(f"tests/data_mix/golden/{module}*"))
+    assert (ROOT / f"tests/data_mix/sources/test_{module}.py").is_file()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -160,15 +159,10 @@ def test_the_tree_in_the_readme_is_the_tree() -> None:
 def test_the_readme_shows_what_quickstart_prints(tmp_path: Path) -> None:
     """The two commands on the README's first screen, run, print every line that it shows."""
     first = fences(ROOT / "README.md")[0].splitlines()
-    run = [shlex.split(line)[1:] for line in first if line.startswith(".venv/bin/datamix")]
-    environment = os.environ | {"DATAMIX_HOME": str(tmp_path / "home")}
-    start = [sys.executable, "-m", "data_mix"]
-    ended = [
-        subprocess.run(start + words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        for words in run
-    ]
-    printed = {line.rstrip() for each in ended for line in each.stdout.splitlines()}
-    assert len(run) == 2
+    shell = Shell(cwd=tmp_path, home=tmp_path / "home")
+    outputs = [shell.ok(*shlex.split(line)[1:]) for line in first if line.startswith(".venv/bin/datamix")]
+    printed = {line.rstrip() for output in outputs for line in output.splitlines()}
+    assert len(outputs) == 2
     assert [line for line in first if not line.startswith(("$", ".venv", "…")) and line not in printed] == []
 
 

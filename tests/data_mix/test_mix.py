@@ -82,6 +82,17 @@ def test_the_built_in_mix_resolves_with_samples_and_no_files(tmp_path: Path) -> 
     assert options_of(mix, "wmt2019_zh-en")["max_train_set"] == 20000
 
 
+def test_what_a_sample_needs_takes_the_place_of_what_the_mix_says(tmp_path: Path) -> None:
+    """With samples, an option that the source sets for its sample is replaced whole, nested ones too, and the others stay."""
+    text = "mine: {datasets: [{my: {type: hub, repo: a/b, columns: {prompt: q, response: a}, val_split: 0.2}}]}"
+    mix = resolve_mix(load(["mine"], {}, paste(tmp_path, text)), samples=True)
+    options, sample = options_of(mix, "my"), mix.entries[0].source.sample_options
+    assert sample
+    assert {key: options[key] for key in sample if key != "columns"} == {key: sample[key] for key in sample if key != "columns"}
+    assert "q" not in str(options["columns"])
+    assert options["val_split"] == 0.2
+
+
 def test_an_own_file_is_looked_for_beside_its_configuration_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path is beside the file that names it, else in the working directory; an absolute one is itself."""
     monkeypatch.chdir(with_files(tmp_path))

@@ -29,11 +29,11 @@ EN: Subtitles = [(1000, "One is here."), (4000, "Two is there."), (7000, "Three 
 DE: Subtitles = [(1000, "Eins ist hier."), (4000, "Zwei ist dort."), (7000, "Drei ist weg.")]
 
 
-def entry(name: str = "ted_trans_en-de", **options: Any) -> Entry:
+def entry(name: str = "ted_trans_en-de", *, limit: int = 64_000_000, **options: Any) -> Entry:
     """Make an entry by its name, checked as a build checks it."""
     params = SOURCE.match(name)
     assert params is not None
-    made = Entry(name=name, source=SOURCE, params=params, options=TranslationOptions(**options), seed=7)
+    made = Entry(name=name, source=SOURCE, params=params, options=TranslationOptions(**options), seed=7, max_record_bytes=limit)
     if SOURCE.check:
         SOURCE.check(made)
     return made
@@ -123,7 +123,7 @@ def test_blanks_and_line_breaks_inside_a_subtitle_are_one_blank(tmp_path: Path) 
 
 def test_subtitles_are_put_in_order_of_time(tmp_path: Path) -> None:
     """A file whose subtitles stand in another order gives the same rows, and times may have decimals."""
-    de = [(7000, DE[2][1]), ("1000.25", DE[0][1]), ("4000.0", DE[1][1])]
+    de: Subtitles = [(7000, DE[2][1]), ("1000.25", DE[0][1]), ("4000.0", DE[1][1])]
     frames = [read(archive(tmp_path, en={"8": EN}, de={"8": talk})) for talk in (DE, de)]
     assert frames[0].equals(frames[1])
 
@@ -177,7 +177,7 @@ def test_the_file_is_one_archive() -> None:
 
 def test_a_language_that_the_archive_lacks_is_an_error(tmp_path: Path) -> None:
     """A missing language names the member that was wanted."""
-    with pytest.raises(RawFileError, match=r"XML_releases\.tgz: holds no ted_de-20160408\.zip"):
+    with pytest.raises(RawFileError, match=r"XML_releases\.tgz: holds no member ted_de-20160408\.zip"):
         read(archive(tmp_path, en={"8": EN}))
 
 
@@ -190,23 +190,34 @@ def test_the_release_of_2016_is_found_by_its_date(tmp_path: Path, folder: str) -
 
 
 @pytest.mark.parametrize(
-    ("subtitles", "talk_id", "message"),
+    ("talk_id", "time", "message"),
     [
-        (EN, "", "has the talkid '', wanted a number"),
-        (EN, "x:1", "has the talkid 'x:1'"),
-        ([("soon", "Hi.")], "8", "at 'soon', wanted milli"),
+        ("", 0, "has the talkid '', wanted a number"),
+        ("x:1", 0, "has the talkid 'x:1', wanted a number"),
+        ("8", "soon", "has a subtitle at 'soon', wanted milliseconds"),
     ],
 )
-def test_a_talk_without_number_or_time_is_a_broken_record(
-    tmp_path: Path, subtitles: Subtitles, talk_id: str, message: str
-) -> None:
+def test_a_talk_without_number_or_time_is_a_broken_record(tmp_path: Path, talk_id: str, time: int | str, message: str) -> None:
     """A broken talk is an error with file and line, or one counted drop."""
-    path = archive(tmp_path, en={"9": EN, talk_id: subtitles}, de={"9": DE, "8": DE})
-    with pytest.raises(BadRecordError, match=rf"^XML_releases\.tgz/.*ted_en-20160408\.xml:\d+: .*{message}"):
+    path = archive(tmp_path, en={"9": EN, talk_id: [(time, "Hi.")]}, de={"9": DE, "8": DE})
+    with pytest.raises(BadRecordError, match=rf"^XML_releases\.tgz/.*ted_en-20160408\.xml:\d+: {message}"):
         read(path)
     rows = outcome(read(path, on_bad_record="drop"))
     assert rows["en:1"] == "bad_record"
     assert rows["8"] == "no_counterpart"
+
+
+def test_a_talk_that_is_too_large_is_a_broken_record(tmp_path: Path) -> None:
+    """A talk of more subtitles than any has, or of more text than a record may have, cannot fill the memory."""
+    many: Subtitles = [(time, "Hi.") for time in range(5001)]
+    rows = read(archive(tmp_path, en={"8": many, "9": [(0, "x" * 2000)]}, de={"8": DE}), on_bad_record="drop", limit=1000)
+    assert rows.filter(pl.col("drop") == "bad_record")["key"].to_list() == ["en:0", "en:1"]
+
+
+def test_broken_talks_of_the_reference_are_not_counted(tmp_path: Path) -> None:
+    """The English file, where it only tells where sentences end, adds no rows."""
+    path = archive(tmp_path, en={"": EN, "8": EN}, de={"8": DE}, ja={"8": [(1000, "一つ。")]})
+    assert set(outcome(read(path, "ted_trans_de-ja", on_bad_record="drop"))) == {"8:0"}
 
 
 def test_a_talk_that_comes_twice_is_read_once(tmp_path: Path) -> None:
@@ -263,13 +274,12 @@ def test_the_laid_out_talks_are_paired_line_by_line(shared: Path, a: str, b: str
     """Every kept pair of the laid-out archive is of the same FLORES lines, and nearly all lines are kept."""
     path = shared / "hub/datasets/IWSLT/ted_talks_iwslt/data/XML_releases.tgz"
     kept = read(path, f"ted_trans_{a}-{b}", direction="forward").filter(pl.col("drop").is_null())
-    lines = {
-        code: (shared / f"langid/flores200/{FLORES[code]}.devtest").read_text(encoding="utf8").splitlines() for code in (a, b)
-    }
-    asked, answers = (kept["messages"].list.get(place).struct.field("content") for place in (0, 1))
+    files = [shared / f"langid/flores200/{FLORES[code]}.devtest" for code in (a, b)]
+    lines = list(zip(*(map(flat, file.read_text(encoding="utf8").splitlines()) for file in files), strict=True))
+    asked, answers = (map(flat, kept["messages"].list.get(place).struct.field("content")) for place in (0, 1))
     assert len(kept) >= least
-    for question, answer in zip(map(flat, asked), map(flat, answers), strict=True):
-        same = [flat(x) for x, y in zip(lines[a], lines[b], strict=True) if flat(y) and flat(y) in answer]
+    for question, answer in zip(asked, answers, strict=True):
+        same = [x for x, y in lines if y in answer]
         assert same
         assert all(line in question for line in same)
 

@@ -62,9 +62,8 @@ def test_the_sample_gives_the_golden_rows() -> None:
 
 def test_both_texts_of_a_pair_are_in_the_conversation() -> None:
     """One text is asked to be translated, the other is the answer, and `lang` is the language of the answer."""
-    raw = {
-        f"{path.stem}:{place}": row for path in sorted(SAMPLES.glob("zh-en/*")) for place, row in enumerate(translations(path))
-    }
+    files = {path.stem: translations(path) for path in SAMPLES.glob("zh-en/*")}
+    raw = {f"{stem}:{place}": pair for stem, pairs in files.items() for place, pair in enumerate(pairs)}
     for row in sample():
         user, answer = (message["content"] for message in row["messages"])
         source = "en" if row["lang"] == "zh" else "zh"
@@ -94,14 +93,12 @@ def test_a_pair_is_found_in_either_order(name: str, folder: str) -> None:
     assert SOURCE.files(entry(f"wmt2019_{name}"), NO_HUB)[0].path == f"{folder}/train-*.parquet"
 
 
-@pytest.mark.parametrize(
-    ("name", "nearest"), [("ja-en", "zh-en"), ("en-fr", "en-ru"), ("zh-tw-en", "zh-en"), ("de-cs", "cs-de")]
-)
-def test_an_unknown_pair_is_refused_with_the_nearest(name: str, nearest: str) -> None:
-    """A pair that upstream does not have is an error that lists all and names a near one."""
-    with pytest.raises(ConfigError, match=f"no pair {name}, wanted one of cs-en, .*; the nearest is ..-.."):
+@pytest.mark.parametrize("name", ["ja-en", "en-fr", "zh-tw-en", "de-cs", "zh-cn-en"])
+def test_an_unknown_pair_is_refused_with_the_nearest(name: str) -> None:
+    """A pair that upstream does not have is an error that lists all and names one that shares a language."""
+    with pytest.raises(ConfigError, match=f"no pair {name}, wanted one of cs-en, .*; the nearest is ") as caught:
         entry(f"wmt2019_{name}")
-    assert nearest
+    assert set(str(caught.value)[-5:].split("-")) & set(name.split("-"))
 
 
 def test_the_order_of_the_name_is_the_direction_forward() -> None:
@@ -118,15 +115,9 @@ def test_a_row_group_alone_gives_the_rows_that_it_has_in_the_file(tmp_path: Path
     whole, groups = read(SAMPLES / remote.path, entry()), fetcher.row_groups(remote)
     parts = [fetcher.fetch_row_group(remote, group) for group in range(len(groups))]
     frames = [as_frame(frame) for part in parts for frame in SOURCE.read(entry(), (part,))]
+    assert SOURCE.by_row_group
     assert len(parts) == 3
     assert pl.concat(frames).equals(whole)
-
-
-def test_the_sample_has_small_row_groups() -> None:
-    """A cap over the sample has row groups to draw from."""
-    assert SOURCE.by_row_group
-    files = [path for path in SAMPLES.rglob("train-*.parquet")]
-    assert {pl.read_parquet_metadata(path) is not None for path in files} == {True}
 
 
 @pytest.mark.parametrize("row", [{"zh": None, "en": "x"}, {"zh": "", "en": "x"}, {"zh": "x", "en": " "}])
@@ -148,7 +139,7 @@ def test_a_missing_pair_is_a_broken_record(tmp_path: Path) -> None:
 def test_a_file_of_other_languages_is_refused(tmp_path: Path) -> None:
     """A file that lacks one of the entry's languages is an error that names both columns."""
     path = parquet(tmp_path / "own.parquet", {"ru": "a", "en": "b"}, dtype=pl.Struct({"ru": pl.String, "en": pl.String}))
-    with pytest.raises(RawFileError, match=r"own\.parquet: .*ru: string.*zh"):
+    with pytest.raises(RawFileError, match=r"own\.parquet: .*ru: .*zh"):
         read(path, entry(input_file_path="own.parquet"))
 
 

@@ -94,6 +94,11 @@ class _Part:
         return self.stop == len(self.side.starts)
 
     @property
+    def is_ended(self) -> bool:
+        """Whether its own punctuation says that it ends with a sentence."""
+        return self.side.marks == "own" and ends_sentence(self.text)
+
+    @property
     def length(self) -> float:
         """Length as if in English; a little is added to all, since short texts vary more."""
         return english_length(self.text, self.side.transcript.language) + 10
@@ -243,10 +248,11 @@ def _gaps(part: _Part, other: _Part, tolerance: float) -> list[float]:
 def _are_filled(a: _Part, b: _Part, tolerance: float, gaps: tuple[list[float], list[float]]) -> bool:
     """Whether no subtitle is missing in the gaps: both sides have as many, or the subtitles shown meanwhile fill them."""
     mine, yours = gaps
-    are_filled = [_ends_inside(b.side, time, tolerance) for time in mine] + [
+    if len(mine) == len(yours):
+        return True
+    return all(_ends_inside(b.side, time, tolerance) for time in mine) and all(
         _ends_inside(a.side, time, tolerance) for time in yours
-    ]
-    return len(mine) == len(yours) or all(are_filled)
+    )
 
 
 def _ends_inside(side: Marked, time: float, tolerance: float) -> bool:
@@ -254,20 +260,18 @@ def _ends_inside(side: Marked, time: float, tolerance: float) -> bool:
     place = int(np.searchsorted(side.starts, time, side="right")) - 1
     if side.marks != "own" or place < 0:
         return False
-    text, begin, end = side.transcript.texts[place], *map(float, [*side.starts, side.end][place : place + 2])
-    ends = (begin + share * (end - begin) for share in inner_ends(text))
+    begin, end = side.starts[place], side.starts[place + 1] if place + 1 < len(side.starts) else side.end
+    ends = (begin + share * (end - begin) for share in inner_ends(side.transcript.texts[place]))
     return any(abs(found - time) <= max(tolerance, (end - begin) / 4) for found in ends)
 
 
 def _end_together(a: _Part, b: _Part, tolerance: float) -> bool:
     """Whether both parts end at one border. Where a transcript is at its end no border tells so, but sentences and time."""
-    if not (a.is_last or b.is_last):
+    are_last = a.is_last and b.is_last
+    if not (a.is_last or b.is_last) or (are_last and abs(a.side.starts[-1] - b.side.starts[-1]) <= tolerance):
         return True
-    if a.is_last and b.is_last and abs(a.side.starts[-1] - b.side.starts[-1]) <= tolerance:
-        return True
-    are_ended = all(part.side.marks == "own" and ends_sentence(part.text) for part in (a, b))
     signs = [count_sentences(a.text) == count_sentences(b.text), abs(a.end - b.end) * 3 <= max(a.end, b.end) - a.begin]
-    return are_ended and (any(signs) if a.is_last and b.is_last else all(signs))
+    return a.is_ended and b.is_ended and (any(signs) if are_last else all(signs))
 
 
 def _whole(a: Transcript, b: Transcript, reason: str) -> Block:

@@ -48,9 +48,11 @@ class Limits:
 
 _LIMITS: Final = Limits()
 _BLOCK: Final = 512  # tar's unit
+_TAR_BYTES: Final = 1 << 16  # tarfile copies what is left of it at each header
 _READ_BYTES: Final = 1 << 20
 _ZIP_END: Final = b"PK\x05\x06"
 _ZIP_END_BYTES: Final = 22
+_ZIP_MANY: Final = 0xFFFF  # stands for a number of members that is written elsewhere
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _KINDS: Final = (0, stat.S_IFREG, stat.S_IFDIR)
 _UNSAFE: Final = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)|.*\0|$", re.DOTALL)
@@ -122,6 +124,14 @@ class _Guard:
             raise self.refused(name, f"takes the members to {self.bytes:,} bytes, wanted at most {self.limits.total_bytes:,}")
         self.names.add(name)
 
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turn what the standard library says of a broken archive into a RawFileError."""
+        try:
+            yield
+        except _BROKEN as error:
+            raise self.broken(error) from None
+
     def refused(self, name: str, what: str) -> RawFileError:
         return RawFileError(f"{self.place}: member {shown(name)} {what}; do not use this archive, or pack it anew")
 
@@ -153,19 +163,20 @@ def _stream(inner: BinaryIO, guard: _Guard, name: str) -> BinaryIO:
 
 def _tar_members(file: BinaryIO, guard: _Guard, wanted: Callable[[str], bool]) -> Iterator[tuple[str, BinaryIO]]:
     tail, end = _Tail(Unpacked(file, guard.place)), 0
-    try:
-        with tarfile.open(fileobj=tail, mode="r|", bufsize=_READ_BYTES) as tar:
-            for info in tar:
-                end = info.offset_data + -(-info.size // _BLOCK) * _BLOCK
-                guard.admit(info.name, info.size)
-                if not info.isdir() and (not info.isreg() or info.issparse()):
-                    raise guard.refused(info.name, "is no plain file (a link, a device, a pipe, or sparse), wanted one")
-                if info.isreg() and wanted(info.name):
-                    yield info.name, _stream(cast(BinaryIO, tar.extractfile(info)), guard, info.name)
-    except _BROKEN as error:
-        raise guard.broken(error) from None
+    with guard.translating(), tarfile.open(fileobj=tail, mode="r|", bufsize=_TAR_BYTES) as tar:
+        for info in tar:
+            end = info.offset_data + -(-info.size // _BLOCK) * _BLOCK
+            _check_tar_member(info, guard)
+            if info.isreg() and wanted(info.name):
+                yield info.name, _stream(cast(BinaryIO, tar.extractfile(info)), guard, info.name)
     if not tail.is_blank_from(end):
         raise guard.broken("other bytes than the zeros that end a tar follow its last member, or no such zeros")
+
+
+def _check_tar_member(info: tarfile.TarInfo, guard: _Guard) -> None:
+    guard.admit(info.name, info.size)
+    if not info.isdir() and (not info.isreg() or info.issparse()):
+        raise guard.refused(info.name, "is no plain file (a link, a device, a pipe, or sparse), wanted one")
 
 
 class _Tail(io.RawIOBase):
@@ -189,22 +200,22 @@ class _Tail(io.RawIOBase):
 
 
 def _zip_members(file: BinaryIO, guard: _Guard, wanted: Callable[[str], bool]) -> Iterator[tuple[str, BinaryIO]]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            _check_zip(file, archive, guard)
-            for info in archive.infolist():
-                if not info.is_dir() and wanted(info.filename):
-                    yield info.filename, _stream(cast(BinaryIO, archive.open(info)), guard, info.filename)
-    except _BROKEN as error:
-        raise guard.broken(error) from None
+    with guard.translating(), zipfile.ZipFile(file) as archive:
+        _check_zip(file, archive, guard)
+        for info in archive.infolist():
+            if not info.is_dir() and wanted(info.filename):
+                yield info.filename, _stream(cast(BinaryIO, archive.open(info)), guard, info.filename)
 
 
 def _check_zip(file: BinaryIO, archive: zipfile.ZipFile, guard: _Guard) -> None:
     """Refuse a zip by its directory, before any member is read."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _ZIP_END_BYTES - len(archive.comment)))
-    if file.read(len(_ZIP_END)) != _ZIP_END:
+    end = file.read(_ZIP_END_BYTES)
+    if not end.startswith(_ZIP_END):
         raise guard.broken("other bytes follow its end")
+    if int.from_bytes(end[10:12], "little") not in (len(archive.infolist()), _ZIP_MANY):
+        raise guard.broken(f"its directory names {len(archive.infolist()):,} members and says that it names others")
     packed = 0
     for info in archive.infolist():
         guard.admit(info.orig_filename, info.file_size)  # `filename` is cut at a zero byte

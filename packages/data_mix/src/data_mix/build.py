@@ -83,6 +83,11 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
     return open_build(out), False
 
 
+def default_folder(mix: Mix, home: Path) -> Path:
+    """Where a build stands when nobody says where: the mix's `data_path`, else below the cache by the mix's name."""
+    return Path(mix.settings.data_path).expanduser() if mix.settings.data_path else home / "builds" / mix.name
+
+
 def plan_build(mix: Mix, options: BuildOptions) -> list[PlannedEntry]:
     """What a build would need; nothing of the data is fetched."""
 

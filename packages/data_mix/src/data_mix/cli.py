@@ -88,7 +88,7 @@ def plan(
 @app.command(context_settings=_TAKES_CONFIGS)
 def build(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The build folder [$DATAMIX_HOME/builds/NAME].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The build folder [data_path, else $DATAMIX_HOME/builds/NAME].")] = None,
     without: Without = None,
     samples: Samples = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and write [as many as cores].")] = None,
@@ -101,7 +101,7 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Build a mix into Arrow shards: --configs SECTION… [--KEY VALUE…]."""
-    from data_mix.build import BuildOptions
+    from data_mix.build import BuildOptions, default_folder
     from data_mix.build import build as build_mix
     from data_mix.terminal import print_counts, print_json, print_line, print_remarks, progress
 
@@ -109,7 +109,7 @@ def build(
     home = _home()
     options = BuildOptions(home=home, workers=workers or _cores(), samples=samples, keep_dropped=keep_dropped, rehash=rehash)
     with progress(quiet=quiet or as_json) as report:
-        built, was_there = build_mix(mix, out or home / "builds" / mix.name, options, report)
+        built, was_there = build_mix(mix, out or default_folder(mix, home), options, report)
     if as_json:
         print_json(built.manifest | {"out": str(built.path), "was_there": was_there})
     elif not quiet:

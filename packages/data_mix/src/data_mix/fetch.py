@@ -31,8 +31,8 @@ from data_mix.errors import DigestError, FetchError, RawFileError
 from data_mix.files import PARTIAL, file_sha256, output_errors, sync_folder, write_bytes
 from data_mix.hub import Listings, cached_by_hub, read_json
 from data_mix.ranges import RangedFile, RangeFolder, StoredRange, footer_span, read_metadata, row_group_span, tail_span
-from data_mix.remote import RemoteFile, is_url, local_files, remote_hub_files, remote_url, url_name
-from data_mix.source import LocalFile, RawFile
+from data_mix.remote import RemoteFile, local_files, remote_hub_files, remote_url, url_name
+from data_mix.source import LocalFile, RawFile, is_url
 from data_mix.transfer import Notify, Wanted, download
 from data_mix.web import Web, is_offline
 

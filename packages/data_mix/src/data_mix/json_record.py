@@ -95,7 +95,7 @@ def fit(value: Any, dtype: pl.DataType, column: str) -> Any:
     """
     if value is None:
         return None
-    if isinstance(dtype, pl.List) and isinstance(value, list) and not isinstance(value, Pairs):
+    if isinstance(dtype, pl.List) and type(value) is list:  # and not Pairs
         return [fit(item, instance(dtype.inner), column) for item in value]
     if isinstance(dtype, pl.Struct) and isinstance(value, Pairs):
         return pick(value, {field.name: instance(field.dtype) for field in dtype.fields})

@@ -8,18 +8,22 @@ from typing import Final
 UNKNOWN: Final = "LicenseRef-unknown"
 """The licence of a source that names none."""
 
+_MARKS: Final = {"NC": "non-commercial", "RESEARCH": "research", "ND": "no-derivatives", "PRIVATE": "private", "UNKNOWN": "unknown"}
+"""Words of an SPDX identifier, or of a LicenseRef of ours, and the restriction that each stands for."""
+
 _WARNINGS: Final = {
     "non-commercial": "forbids commercial use",
+    "research": "is for research only",
     "no-derivatives": "forbids changed copies, so the mix must not be passed on",
+    "private": "is private, so the mix must not be passed on unless its owner says so; say licence: if it has another",
     "unknown": "has no known licence, so the mix must not be passed on; say licence: where it is your own file",
 }
 
 
 def restrictions(licence: str) -> list[str]:
-    """Which of `non-commercial`, `no-derivatives`, `unknown` hold for an SPDX identifier or a LicenseRef."""
-    parts = licence.upper().split("-")
-    found = [name for mark, name in (("NC", "non-commercial"), ("ND", "no-derivatives")) if mark in parts]
-    return [*found, "unknown"] if licence.upper() == UNKNOWN.upper() else found
+    """Which of `non-commercial`, `research`, `no-derivatives`, `private`, `unknown` a licence (SPDX or LicenseRef) stands for."""
+    words = licence.upper().split("-")
+    return [restriction for mark, restriction in _MARKS.items() if mark in words]
 
 
 def warnings(licences: Mapping[str, str]) -> list[str]:

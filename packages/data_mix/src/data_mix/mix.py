@@ -22,8 +22,8 @@ from pydantic_core import CoreSchema, core_schema
 from data_mix.config import Config
 from data_mix.errors import ConfigError
 from data_mix.nodes import Node, Place, as_node, nearest, plain
-from data_mix.sections import entry_key, entry_names, merge
-from data_mix.source import Entry, Source, sources
+from data_mix.sections import entry_key, entry_names
+from data_mix.source import Entry, Source, is_url, sources
 from data_mix.stage import StageOptions, stages
 from data_mix.validation import check
 
@@ -140,7 +140,7 @@ class Mix:
 
 def _portable_options(entry: Entry) -> dict[str, Any]:
     options = entry.options.model_dump(mode="json")
-    file = options[_FILE] and Path(options[_FILE]).name
+    file = options[_FILE] and Path(options[_FILE].partition("?")[0]).name  # a URL's query may be a secret
     return options | {"name": None, "type": entry.source.name.format(**entry.params), _FILE: file}
 
 
@@ -219,9 +219,9 @@ def _resolve(written: _Written, settings: MixSettings, *, samples: bool) -> Entr
     path, node = f"datasets.{written.key}", written.options
     if samples:
         kept = {key: child for key, child in node.value.items() if key != _FILE}
-        node = merge(replace(node, value=kept), as_node(source.sample_options, _SAMPLES))
+        node = replace(node, value={**kept, **as_node(source.sample_options, _SAMPLES).value})
     options = check(source.options, node, path=path)[0]
-    if options.input_file_path is not None and not samples:
+    if options.input_file_path is not None and not samples and not is_url(options.input_file_path):
         file = _own_file(options.input_file_path, written, path)
         options = options.model_copy(update={_FILE: str(file)})
     return _checked_entry(

@@ -50,11 +50,6 @@ class RemoteFile:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def is_url(path: str) -> bool:
-    """Whether a raw file's path is a URL of the web."""
-    return path.startswith(("http://", "https://"))
-
-
 def url_name(url: str) -> str:
     """The base name of the file that a URL names."""
     return re.sub(r"[\x00-\x1f/\\]", "_", unquote(PurePosixPath(split_url(url).path).name)) or "download"

@@ -63,6 +63,11 @@ class RawFile:
     """The split that upstream assigns; None: ours to make."""
 
 
+def is_url(path: str) -> bool:
+    """Whether a raw file's path is a URL of the web."""
+    return path.startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalFile:
     """A raw file, or one row group of it, that has been fetched and verified."""

@@ -80,7 +80,8 @@ class _Reader:
 
     def __init__(self, where: str) -> None:
         self._where, self._count = where, 0
-        self._id, self._subtitles, self._text, self._time = "", list[tuple[str, str]](), list[str](), ""
+        self._id, self._subtitles, self._time = "", list[tuple[str, str]](), ""
+        self._text: list[str] | None = None  # None outside of the elements whose text is wanted
         self._done: list[Talk] = []
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
@@ -88,7 +89,7 @@ class _Reader:
         self._parser.StartCdataSectionHandler = self._refuse  # an ampersand would mean another thing inside
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text.append
+        self._parser.CharacterDataHandler = self._hear
 
     def feed(self, piece: bytes) -> list[Talk]:
         """Parse a piece of the file and return the talks that end in it."""
@@ -118,16 +119,23 @@ class _Reader:
         if name == _TALK:
             self._id, self._subtitles = "", []
         elif name in (_SUBTITLE, _TALK_ID):
-            self._text.clear()
-            self._time = attributes.get("id", "")
+            self._text, self._time = [], attributes.get("id", "")
+
+    def _hear(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
 
     def _end(self, name: str) -> None:
-        if name == _SUBTITLE:
-            self._subtitles.append((self._time, "".join(self._text)))
-        elif name == _TALK_ID:
-            self._id = "".join(self._text).strip()
-        elif name == _TALK:
+        if name == _TALK:
             where = f"{self._where}:{self._parser.CurrentLineNumber}"
             self._done.append(Talk(where, self._count, self._id, self._subtitles))
             self._count += 1
-            self._text.clear()
+        elif name in (_SUBTITLE, _TALK_ID):
+            self._take(name, "".join(self._text or []))
+            self._text = None
+
+    def _take(self, name: str, text: str) -> None:
+        if name == _SUBTITLE:
+            self._subtitles.append((self._time, text))
+        else:
+            self._id = text.strip()

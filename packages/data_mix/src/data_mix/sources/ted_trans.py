@@ -23,6 +23,7 @@ import polars as pl
 from data_mix.alignment import align
 from data_mix.archive import members
 from data_mix.errors import BadRecordError, ConfigError, RawFileError
+from data_mix.json_record import shown
 from data_mix.language import LANGUAGES
 from data_mix.record_frame import BAD_RECORD
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
@@ -48,6 +49,9 @@ _NO_SPEECH: Final = re.compile(r"\W*|(?:\s*(?:\([^)]*\)|（[^）]*）|\[[^\]]*\]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _TIME: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_MOST_SUBTITLES: Final = 5_000
+"""A talk of an hour has about 1,000."""
+
 _BLANKS: Final = re.compile(r"[ \t\r\n]+")
 
 _FRAME_TALKS: Final = 50
@@ -116,13 +120,14 @@ def _frame(entry: Entry, rows: Iterable[_Row]) -> pl.DataFrame:
 
 
 def _library(entry: Entry, file: LocalFile, broken: list[_Row]) -> Library:
-    """The talks of both languages, and of the reference; rows for what is broken are appended to `broken`."""
+    """The talks of both languages, and of the reference; rows for broken ones of the two are appended to `broken`."""
     wanted = {_CODES.get(language, language): language for language in (*_languages(entry), _REFERENCE)}
     library: Library = {}
     for name, zipped in members(file.path, name=file.name, wanted=lambda name: _code(name) in wanted):
         language, place = wanted[_code(name)], f"{file.name}/{name}"
         for inner, xml in members(zipped, name=place, wanted=lambda inner: inner.endswith(".xml")):
-            library[language] = _speeches(entry, language, talks(xml, f"{place}/{inner}"), broken)
+            rows = broken if language in _languages(entry) else []
+            library[language] = _speeches(entry, language, talks(xml, f"{place}/{inner}"), rows)
     for language in _languages(entry):
         if language not in library:
             member = f"ted_{_CODES.get(language, language)}-20160408.zip"
@@ -142,22 +147,27 @@ def _speeches(entry: Entry, language: str, found: Iterable[Talk], broken: list[_
     """The talks of one language by their id; of a talk that comes twice the first."""
     speeches: dict[str, _Speech] = {}
     for talk in found:
-        what = _fault(talk)
-        if what and entry.options.on_bad_record == "error":
-            raise BadRecordError(talk.where, what)
-        if what or talk.talk_id in speeches:
-            broken.append(_Row(f"{language}:{talk.number}", drop=BAD_RECORD if what else "repeated_talk"))
+        fault = _fault(talk, entry.max_record_bytes)
+        if fault and entry.options.on_bad_record == "error":
+            raise BadRecordError(talk.where, fault)
+        if fault or talk.talk_id in speeches:
+            broken.append(_Row(f"{language}:{talk.number}", drop=BAD_RECORD if fault else "repeated_talk"))
         else:
             speeches[talk.talk_id] = _speech(language, talk)
     return speeches
 
 
-def _fault(talk: Talk) -> str | None:
+def _fault(talk: Talk, most_bytes: int) -> str | None:
     """What is wrong with a talk's record."""
     if not _NUMBER.fullmatch(talk.talk_id):
-        return f"has the talkid {talk.talk_id!r}, wanted a number"
+        return f"has the talkid {shown(talk.talk_id)}, wanted a number"
+    if len(talk.subtitles) > _MOST_SUBTITLES:
+        return f"has {len(talk.subtitles):,} subtitles, wanted at most {_MOST_SUBTITLES:,}"
+    size = sum(len(text.encode()) for _, text in talk.subtitles)
+    if size > most_bytes:
+        return f"has {size:,} bytes of text, wanted at most {most_bytes:,} (max_record_bytes)"
     wrong = next((time for time, _ in talk.subtitles if not _TIME.fullmatch(time)), None)
-    return None if wrong is None else f"has a subtitle at {wrong!r}, wanted milliseconds"
+    return None if wrong is None else f"has a subtitle at {shown(wrong)}, wanted milliseconds"
 
 
 def _speech(language: str, talk: Talk) -> _Speech:
