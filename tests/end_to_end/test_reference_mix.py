@@ -93,37 +93,47 @@ def test_regional_tags_are_found_by_their_base(built: Built) -> None:
     assert {"pt-BR", "uk-UA"} <= {row["lang"] for _, row in built.rows("oasst_export")}
 
 
-def test_no_tree_is_in_both_splits(built: Built, shared: Path) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """Where a message of the export stands."""
+
+    tree: str
+    path: tuple[str, ...]
+    """Ids from the root to the message."""
+
+
+@pytest.fixture(scope="module")
+def origins(shared: Path) -> dict[str, Origin]:
+    """The origin of every message of the export, by its id."""
+    found: dict[str, Origin] = {}
+    for line in gzip.decompress((shared / "local/2023-04-12_oasst_release_ready_synth.jsonl.gz").read_bytes()).splitlines():
+        tree = json.loads(line)
+        waiting: list[tuple[dict[str, Any], tuple[str, ...]]] = [(tree["prompt"], ())]
+        while waiting:
+            message, above = waiting.pop()
+            path = (*above, message["message_id"])
+            found[message["message_id"]] = Origin(tree["message_tree_id"], path)
+            waiting += [(reply, path) for reply in message.get("replies") or []]
+    return found
+
+
+def test_no_tree_is_in_both_splits(built: Built, origins: dict[str, Origin]) -> None:
     """All threads of one message tree are in one split."""
-    tree_of = dict(messages_of_trees(shared / "local/2023-04-12_oasst_release_ready_synth.jsonl.gz"))
     splits: dict[str, set[str]] = {}
     for split, row in built.rows("oasst_export"):
-        splits.setdefault(tree_of[row["id"].split("/")[1]], set()).add(split)
+        splits.setdefault(origins[row["id"].split("/")[1]].tree, set()).add(split)
     assert len(splits) > 100
     assert all(len(found) == 1 for found in splits.values())
 
 
-def messages_of_trees(path: Path) -> Iterator[tuple[str, str]]:
-    """(message id, tree id) of every message of an export."""
-    for line in gzip.decompress(path.read_bytes()).splitlines():
-        tree = json.loads(line)
-        waiting = [tree["prompt"]]
-        while waiting:
-            message = waiting.pop()
-            waiting += message.get("replies") or []
-            yield message["message_id"], tree["message_tree_id"]
-
-
-def test_each_assistant_message_of_a_tree_is_trained_once(built: Built) -> None:
-    """In the train split, no assistant message is trained in two threads, and each thread trains at least its last."""
-    trained = Counter[tuple[str, ...]]()
-    for split, row in built.rows("oasst_export"):
-        path: tuple[str, ...] = ()
-        for message in row["messages"]:
-            path = (*path, message["content"])
-            trained[(split, *path)] += message["train"]
-        assert row["messages"][-1]["train"]
-    assert max(trained.values()) == 1
+def test_each_assistant_message_of_a_tree_is_trained_once(built: Built, origins: dict[str, Origin]) -> None:
+    """Every assistant message of a kept thread is trained in exactly one of the threads that hold it."""
+    trained = Counter[str]()
+    for _, row in built.rows("oasst_export"):
+        path = origins[row["id"].split("/")[1]].path
+        answers = zip(path, row["messages"], strict=True)
+        trained.update({name: message["train"] for name, message in answers if message["role"] == "assistant"})
+    assert set(trained.values()) == {1}
 
 
 def test_gsm8k_never_reads_the_test_split(built: Built) -> None:
