@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -85,7 +84,7 @@ class HubServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.shutdown()
         self.server_close()
 
@@ -107,11 +106,16 @@ class HubServer(ThreadingHTTPServer):
     def take_fault(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, counted down."""
         with self._lock:
-            for fault in self.faults:
-                if fault.times > 0 and fault.method == method and path.endswith(fault.path):
-                    fault.times -= 1
-                    return fault
-        return None
+            met = (each for each in self.faults if each.times > 0 and each.method == method and path.endswith(each.path))
+            fault = next(met, None)
+            if fault:
+                fault.times -= 1
+            return fault
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has gone away, as a killed one does."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def sent(self, path: str = "") -> int:
         """Bytes of files (not of listings) sent so far for paths that end with `path`."""

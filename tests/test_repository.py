@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -173,6 +175,16 @@ def test_the_mix_in_the_readme_is_understood(tmp_path: Path) -> None:
     (tmp_path / "chats.jsonl.gz").touch()
     mix = resolve_mix(load(["my-mix"], config_dir=tmp_path))
     assert [entry.source.name for entry in mix.entries] == ["dolly15k", "gsm8k", "conversations", "hub"]
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs(tmp_path: Path) -> None:
+    """`bench_build.py` ends well on raw files made of the samples, and prints a line for each contestant."""
+    (dolly,), (gsm8k,) = DATA_MIX.glob("samples/dolly15k/*.jsonl"), DATA_MIX.glob("samples/gsm8k/**/*.parquet")
+    options = f"--rows 60 --rounds 1 --folder {tmp_path} --dolly {dolly} --gsm8k {gsm8k}".split()
+    command = [sys.executable, str(ROOT / "benchmarks/bench_build.py"), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line[:5] for line in ended.stdout.splitlines()[3:]] == ["floor", "datam", "datas", "datas"]
 
 
 def test_nothing_names_the_machine_it_was_written_on() -> None:

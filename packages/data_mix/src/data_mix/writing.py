@@ -89,14 +89,15 @@ def _chosen(piece: Piece) -> Iterator[tuple[pa.RecordBatch, int, int]]:
         first, last = np.searchsorted(piece.rows, [start, start + batch.num_rows])
         if last > first:
             is_whole = last - first == batch.num_rows
-            yield (batch if is_whole else batch.take(pa.array(piece.rows[first:last] - start))), int(first), int(last)
+            yield (batch if is_whole else batch.take(_arrow(piece.rows[first:last] - start))), int(first), int(last)
         start += batch.num_rows
 
 
 def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | None) -> dict[str, pa.Array]:
     """The columns of `schema.CONVERSATION` for a batch of staged rows."""
     text = pl.DataFrame({"messages": pl.Series(staged["messages"])}).select(task.template.render())["text"]
-    source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(staged.num_rows, dtype=np.int32)), pa.array([task.source]))
+    name = _arrow([task.source]).cast(pa.string())
+    source = pa.DictionaryArray.from_arrays(_arrow(np.zeros(staged.num_rows, dtype=np.int32)), name)
     return {
         "id": staged["id"],
         "source": source,
@@ -106,13 +107,18 @@ def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | No
     }
 
 
+def _arrow(values: NDArray[Any] | list[str]) -> pa.Array:
+    """An Arrow array by way of polars: `pa.array` would import pandas, which takes half a second."""
+    return pl.Series(values).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
 def _with_train(messages: pa.ListArray, train: pl.Series | None) -> pa.ListArray:
     """The messages with the field `train`: true for an assistant turn, but where `train` says that another row trains it."""
     flat = messages.flatten()
     role, content = flat.field("role"), flat.field("content")
     is_trained = pc.equal(role, "assistant")
     if train is not None:
-        is_trained = pa.array(_turn_flags(is_trained.to_numpy(zero_copy_only=False), messages, train))
+        is_trained = _arrow(_turn_flags(is_trained.to_numpy(zero_copy_only=False), messages, train))
     struct = pa.StructArray.from_arrays(
         [role, content, is_trained], fields=list(CONVERSATION.field("messages").type.value_type)
     )
