@@ -95,8 +95,7 @@ class HubServer(ThreadingHTTPServer):
 
     def put(self, repo: str, path: str, data: bytes) -> None:
         """Put a file into a repository, which makes a new commit of it."""
-        local = self.root / "datasets" / repo / path
-        local.parent.mkdir(parents=True, exist_ok=True)
+        (local := self.root / "datasets" / repo / path).parent.mkdir(parents=True, exist_ok=True)
         local.write_bytes(data)
 
     def fail(self, path: str, **what: Any) -> None:
@@ -106,11 +105,10 @@ class HubServer(ThreadingHTTPServer):
     def take_fault(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, counted down."""
         with self._lock:
-            met = (each for each in self.faults if each.times > 0 and each.method == method and path.endswith(each.path))
-            fault = next(met, None)
-            if fault:
+            met = [each for each in self.faults if each.times > 0 and each.method == method and path.endswith(each.path)]
+            for fault in met[:1]:
                 fault.times -= 1
-            return fault
+            return met[0] if met else None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that has gone away, as a killed one does."""
@@ -292,8 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a folder ROOT/datasets/OWNER/NAME/… as a Hugging Face Hub on loopback.")
     parser.add_argument("root", type=Path)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    args = parser.parse_args()
-    server = HubServer(args.root, args.port)
+    server = HubServer(**vars(parser.parse_args()))
     sys.stdout.write(f"{server.url}\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -15,6 +15,9 @@ import pyarrow as pa
 from data_mix.errors import RawFileError
 from data_mix.source import LocalFile
 
+BLOCK_BYTES: Final = 1_000_000
+"""Bytes that are read at a time: small enough to stay in the processor's cache while they are looked through."""
+
 CHUNK_BYTES: Final = 8_000_000
 """Read and parsed at once; large enough that the cost of a call does not show, small enough to stay in memory twice."""
 
@@ -104,8 +107,8 @@ def line_chunks(file: LocalFile, longest: int) -> Iterator[Lines]:
 
 def _blocks(stream: Unpacked) -> Iterator[bytes]:
     """The stream without its byte order mark."""
-    yield stream.read(CHUNK_BYTES).removeprefix(BOM)
-    while block := stream.read(CHUNK_BYTES):
+    yield stream.read(BLOCK_BYTES).removeprefix(BOM)
+    while block := stream.read(BLOCK_BYTES):
         yield block
 
 

@@ -42,19 +42,20 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 class DigestingFile:
-    """A binary file that takes the SHA-256 and counts the bytes of what is written to it."""
+    """A binary file that counts the bytes of what is written to it, and takes their SHA-256 where `with_digest` is true."""
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw, self._hash, self.bytes, self.closed = raw, hashlib.sha256(), 0, False
+    def __init__(self, raw: BinaryIO, *, with_digest: bool) -> None:
+        self._raw, self._hash, self.bytes, self.closed = raw, hashlib.sha256() if with_digest else None, 0, False
 
     @property
     def sha256(self) -> str:
-        """Digest of all that was written so far, in hexadecimal."""
-        return self._hash.hexdigest()
+        """Digest of all that was written so far, in hexadecimal; empty where none is taken."""
+        return self._hash.hexdigest() if self._hash else ""
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of `data`."""
-        self._hash.update(data)
+        if self._hash:
+            self._hash.update(data)
         self.bytes += len(data)
         self._raw.write(data)
         return len(data)
@@ -68,7 +69,7 @@ class DigestingFile:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[DigestingFile]:
+def writing(path: Path, *, with_digest: bool = True) -> Iterator[DigestingFile]:
     """A file that stands under `path` once the block ends well, whole and on disk, and not at all otherwise.
 
     Raises OutputError where it cannot be written.
@@ -78,7 +79,7 @@ def writing(path: Path) -> Iterator[DigestingFile]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as raw:
-                yield DigestingFile(raw)
+                yield DigestingFile(raw, with_digest=with_digest)
                 raw.flush()
                 os.fsync(raw.fileno())
             partial.replace(path)

@@ -71,8 +71,8 @@ class JsonReader:
             return None
         if any(pc.any(pc.is_inf(floats)).as_py() for column in table.columns for floats in _floats(column)):
             return None
-        frame = pl.DataFrame(table.append_column("record", pa.array(numbers + lines.first, pa.uint64())))
-        return frame.with_columns(drop=pl.lit(None, pl.String))
+        record = pl.Series("record", numbers + lines.first, pl.UInt64)  # pa.array would import pandas: a quarter of a second
+        return pl.DataFrame(table).with_columns(record, drop=pl.lit(None, pl.String))
 
     def slow(self, lines: Lines) -> pl.DataFrame:
         """The frame of a chunk, read line by line."""

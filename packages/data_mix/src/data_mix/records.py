@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from data_mix.compressed import line_chunks
+from data_mix.compressed import CHUNK_BYTES, line_chunks
 from data_mix.csv_rows import csv_frames
 from data_mix.json_chunk import JsonReader, numbered
 from data_mix.json_record import BrokenRecordError, checked, parse, unique
@@ -71,8 +71,16 @@ def is_parquet(file: LocalFile) -> bool:
 def json_records(file: LocalFile, entry: Entry, schema: Schema) -> Iterator[pl.DataFrame]:
     """The objects of a JSON Lines file, plain, gzip or zstd, in frames of some megabytes."""
     reader = JsonReader(Wanted(file, entry, schema))
+    frames: list[pl.DataFrame] = []
+    size = 0
     for lines in line_chunks(file, entry.max_record_bytes):
-        yield from (frame for frame in reader.frames(lines) if frame.height)
+        frames += (frame for frame in reader.frames(lines) if frame.height)
+        size += len(lines.data)
+        if frames and size >= CHUNK_BYTES:
+            yield pl.concat(frames, rechunk=True)
+            frames, size = [], 0
+    if frames:
+        yield pl.concat(frames, rechunk=True)
 
 
 def json_values(file: LocalFile, entry: Entry) -> Iterator[tuple[int, object]]:

@@ -112,6 +112,12 @@ def map_contents(change: Callable[[pl.Series], pl.Series]) -> pl.Expr:
     return pl.col("messages").list.eval(pl.element().struct.with_fields(content=content))
 
 
+def change_where(texts: pl.Series, condition: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change only the texts for which the condition holds: the others, mostly nearly all, are not copied."""
+    places = condition.arg_true()
+    return texts.clone().scatter(places, change(texts.gather(places))) if len(places) else texts
+
+
 def _text(content: pl.Expr | str) -> pl.Expr:
     return pl.col(content) if isinstance(content, str) else content
 

@@ -41,10 +41,12 @@ class Part:
     sha256: str
 
 
-def write_part(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> tuple[int, int, str]:
-    """Write the batches as one Arrow file; return its rows, bytes and SHA-256."""
+def write_part(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, with_digest: bool = True
+) -> tuple[int, int, str]:
+    """Write the batches as one Arrow file; return its rows, bytes and SHA-256 (empty where none is taken)."""
     rows = 0
-    with writing(path) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+    with writing(path, with_digest=with_digest) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows

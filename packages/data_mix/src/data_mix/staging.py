@@ -101,10 +101,10 @@ def stage_unit(unit: Unit) -> None:
         return
     keys: list[pl.DataFrame] = []
     with writing_folder(unit.folder) as folder:
-        write_part(folder / ROWS, STAGED, _batches(unit, keys))
+        write_part(folder / ROWS, STAGED, _batches(unit, keys), with_digest=False)
         table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
         arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches())
+        write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches(), with_digest=False)
 
 
 def read_keys(folder: Path) -> pl.DataFrame:

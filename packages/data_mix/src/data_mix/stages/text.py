@@ -10,7 +10,7 @@ from unicodedata import is_normalized, normalize
 
 import polars as pl
 
-from data_mix.schema import map_contents
+from data_mix.schema import change_where, map_contents
 from data_mix.stage import Stage, StageOptions
 
 
@@ -25,11 +25,11 @@ def _mend(contents: pl.Series) -> pl.Series:
 
 def _end_lines(contents: pl.Series) -> pl.Series:
     """A carriage return, alone or before a line feed, becomes a line feed."""
-    places = contents.str.contains("\r", literal=True).arg_true()
-    if not len(places):
-        return contents
-    texts = contents.gather(places).str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
-    return contents.clone().scatter(places, texts)
+    return change_where(
+        contents,
+        contents.str.contains("\r", literal=True),
+        lambda texts: texts.str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True),
+    )
 
 
 def _compose(contents: pl.Series) -> pl.Series:
