@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from data_mix.alignment import align
-from data_mix.transcript import Transcript, join
+from data_mix.subtitles.alignment import align
+from data_mix.subtitles.transcript import Transcript, join
 
 Subtitles = Sequence[tuple[int | str, str]]
 """(time, text)."""

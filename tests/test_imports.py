@@ -20,37 +20,43 @@ ROOT: Final = Path(__file__).parent.parent
 LAYERS: Final = (
     # the ground
     ("errors", "hashing", "licence", "schema"),
-    ("engine", "files", "language", "source", "stage", "template", "terminal"),
+    ("engine", "files", "source", "stage", "template", "terminal"),
+    ("language.tags", "language.langid_walk"),
+    ("language",),
+    ("language.detect",),
     # configuration
-    ("arguments", "nodes"),
-    ("sections", "validation"),
+    ("config.arguments", "config.nodes"),
+    ("config.sections", "config.validation"),
+    ("config.config",),
     ("config",),
     ("mix",),
     # raw files, wherever they are
-    ("digests", "web"),
-    ("hub", "ranges", "repo_files", "transfer"),
-    ("remote",),
+    ("fetch.digests", "fetch.web"),
+    ("fetch.hub", "fetch.ranges", "fetch.repo_files", "fetch.transfer"),
+    ("fetch.remote",),
+    ("fetch.fetcher",),
     ("fetch",),
     # the records in them
-    ("compressed", "json_record"),
-    ("archive", "record_frame"),
-    ("csv_rows", "json_chunk", "parquet_rows", "required"),
+    ("records.compressed", "records.json_record"),
+    ("records.archive", "records.record_frame"),
+    ("records.csv_rows", "records.json_chunk", "records.parquet_rows", "records.required"),
+    ("records.readers",),
     ("records",),
-    ("conversation_file",),
-    # what single sources and stages stand on
-    ("citations", "langid_walk", "transcript", "translation", "trees", "wit3"),
-    ("alignment", "detect", "oasst_record"),
+    # what single sources stand on
+    ("citations", "conversation_file", "subtitles.transcript", "subtitles.wit3", "translation", "trees"),
+    ("subtitles.alignment", "oasst_record"),
     ("sources.*", "stages.*"),
     # a build
     ("selection", "shards"),
-    ("card", "inspection", "journal", "output", "plan", "staging"),
-    ("manifest", "writing"),
+    ("build.card", "build.journal", "build.output", "build.plan", "build.staging", "inspection"),
+    ("build.manifest", "build.writing"),
+    ("build.steps",),
     ("build",),
     # the command
     ("cli",),
     ("__main__",),
 )
-"""Modules of data_mix, in upward order; those of one layer do not import each other."""
+"""Modules of data_mix, in upward order; those of one layer do not import each other. A package stands above its modules."""
 
 OPEN_TO_OTHERS: Final = {
     "data_mix_trainer": {"errors", "config", "schema", "template", "shards", "tokens", "packing"},

@@ -151,11 +151,12 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:
-    """Every path of the README's tree exists, and every module of the packages stands in it."""
+    """Every path of the README's tree exists, and every module and package of the distributions stands in it."""
     shown = set(tree_paths())
     modules = {path for path in ROOT.glob("packages/*/src/*/*.py") if path.name != "__init__.py"}
+    packages = {path.parent for path in ROOT.glob("packages/*/src/*/*/__init__.py")}
     assert not [str(path) for path in shown if not path.exists()]
-    assert not sorted(path.name for path in modules - shown)
+    assert not sorted(path.name for path in (modules | packages) - shown)
 
 
 def test_the_readme_shows_what_quickstart_prints(tmp_path: Path) -> None:

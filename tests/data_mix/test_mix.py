@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from data_mix.config import Config, load
+from data_mix.config.nodes import Place, as_node, plain
+from data_mix.config.sections import merge
 from data_mix.errors import ConfigError
 from data_mix.mix import Mix, MixSettings, resolve_mix
-from data_mix.nodes import Place, as_node, plain
-from data_mix.sections import merge
 from reference_card import DATASETS, FILES, MODEL, NAMES, paste
 
 TINY = """

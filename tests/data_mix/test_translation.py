@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from data_mix.detect import load_detector
 from data_mix.language import LANGUAGES
+from data_mix.language.detect import load_detector
 from data_mix.schema import FRAME, as_frame
 from data_mix.source import Entry, Source
 from data_mix.translation import TEXT, TranslationOptions, conversations, instructions

@@ -150,7 +150,7 @@ def test_a_row_is_judged_alone() -> None:
 def test_rows_with_tags_load_no_model() -> None:
     """Where every row has a tag, or is dropped, no detector is loaded."""
     code = (
-        "from conversation_frames import conversations, talk\nfrom data_mix.detect import load_detector\n"
+        "from conversation_frames import conversations, talk\nfrom data_mix.language.detect import load_detector\n"
         "from data_mix.stages.language import STAGE, LanguageOptions\n"
         "frame = conversations(talk('a', 'b'), talk('c', 'd'), lang=['en', None], drop=[None, 'earlier'])\n"
         "STAGE.apply(frame, LanguageOptions(keep=['de', 'fr']))\nprint(load_detector.cache_info().misses)"

@@ -88,7 +88,7 @@ def plan(
 @app.command(context_settings=_TAKES_CONFIGS)
 def build(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The build folder [data_path, else $DATAMIX_HOME/builds/NAME].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder [data_path, else $DATAMIX_HOME/builds/NAME].")] = None,
     without: Without = None,
     samples: Samples = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and write [as many as cores].")] = None,

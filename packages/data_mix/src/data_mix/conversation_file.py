@@ -14,9 +14,9 @@ import polars as pl
 import pyarrow as pa
 
 from data_mix.errors import ConfigError
-from data_mix.json_record import BrokenRecordError, described, shown
-from data_mix.record_frame import BAD_RECORD, Wanted
 from data_mix.records import BadRecord, json_values
+from data_mix.records.json_record import BrokenRecordError, described, shown
+from data_mix.records.record_frame import BAD_RECORD, Wanted
 from data_mix.schema import FRAME, Role
 from data_mix.source import Entry, Hub, LocalFile, RawFile
 

@@ -8,7 +8,13 @@ from typing import Final
 UNKNOWN: Final = "LicenseRef-unknown"
 """The licence of a source that names none."""
 
-_MARKS: Final = {"NC": "non-commercial", "RESEARCH": "research", "ND": "no-derivatives", "PRIVATE": "private", "UNKNOWN": "unknown"}
+_MARKS: Final = {
+    "NC": "non-commercial",
+    "RESEARCH": "research",
+    "ND": "no-derivatives",
+    "PRIVATE": "private",
+    "UNKNOWN": "unknown",
+}
 """Words of an SPDX identifier, or of a LicenseRef of ours, and the restriction that each stands for."""
 
 _WARNINGS: Final = {
@@ -21,7 +27,7 @@ _WARNINGS: Final = {
 
 
 def restrictions(licence: str) -> list[str]:
-    """Which of `non-commercial`, `research`, `no-derivatives`, `private`, `unknown` a licence (SPDX or LicenseRef) stands for."""
+    """The restrictions that the words of a licence (SPDX, or a LicenseRef) stand for."""
     words = licence.upper().split("-")
     return [restriction for mark, restriction in _MARKS.items() if mark in words]
 

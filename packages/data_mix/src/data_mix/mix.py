@@ -20,12 +20,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchema
 from pydantic_core import CoreSchema, core_schema
 
 from data_mix.config import Config
+from data_mix.config.nodes import Node, Place, as_node, nearest, plain
+from data_mix.config.sections import entry_key, entry_names
+from data_mix.config.validation import check
 from data_mix.errors import ConfigError
-from data_mix.nodes import Node, Place, as_node, nearest, plain
-from data_mix.sections import entry_key, entry_names
 from data_mix.source import Entry, Source, is_url, sources
 from data_mix.stage import StageOptions, stages
-from data_mix.validation import check
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _SAMPLES: Final = Place(where="--samples")

@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from data_mix.errors import BadRecordError
-from data_mix.json_record import shown
 from data_mix.language import matches
+from data_mix.records.json_record import shown
 from data_mix.schema import Role
 from data_mix.trees import Message
 

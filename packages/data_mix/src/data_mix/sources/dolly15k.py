@@ -20,7 +20,7 @@ import polars as pl
 
 from data_mix.citations import without_citations
 from data_mix.records import read_records, record_key
-from data_mix.required import required
+from data_mix.records.required import required
 from data_mix.schema import pair, unless_dropped, with_context
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
 

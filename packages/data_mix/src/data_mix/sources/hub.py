@@ -28,13 +28,13 @@ from pydantic import Field
 
 from data_mix.conversation_file import ROLES
 from data_mix.errors import BadRecordError, ConfigError
-from data_mix.json_record import shown
+from data_mix.fetch.ranges import open_parquet
+from data_mix.fetch.repo_files import RepoFiles
 from data_mix.licence import UNKNOWN
-from data_mix.ranges import open_parquet
-from data_mix.record_frame import BAD_RECORD, record_place
 from data_mix.records import is_parquet, json_values, read_records, record_key
-from data_mix.repo_files import RepoFiles
-from data_mix.required import required
+from data_mix.records.json_record import shown
+from data_mix.records.record_frame import BAD_RECORD, record_place
+from data_mix.records.required import required
 from data_mix.schema import Split, pair, turns, unless_dropped, with_context
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source, SourceOptions
 

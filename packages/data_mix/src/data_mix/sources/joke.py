@@ -19,7 +19,7 @@ from pydantic import Field
 
 from data_mix.hashing import draw
 from data_mix.records import read_records, record_key
-from data_mix.required import required
+from data_mix.records.required import required
 from data_mix.schema import pair, unless_dropped
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source, SourceOptions
 

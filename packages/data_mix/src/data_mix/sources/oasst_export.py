@@ -24,11 +24,11 @@ import polars as pl
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from data_mix.errors import BadRecordError, ConfigError
-from data_mix.json_record import shown
 from data_mix.language import parse_languages
 from data_mix.oasst_record import LABELS, Rules, optional, read_messages, required
-from data_mix.record_frame import BAD_RECORD, record_place
 from data_mix.records import BadRecord, is_parquet, json_values, parquet_records
+from data_mix.records.json_record import shown
+from data_mix.records.record_frame import BAD_RECORD, record_place
 from data_mix.schema import FRAME
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source, SourceOptions
 from data_mix.trees import Message, build, dropped_threads, threads

@@ -20,16 +20,16 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from data_mix.alignment import align
-from data_mix.archive import members
 from data_mix.errors import BadRecordError, ConfigError, RawFileError
-from data_mix.json_record import shown
 from data_mix.language import LANGUAGES
-from data_mix.record_frame import BAD_RECORD
+from data_mix.records.archive import members
+from data_mix.records.json_record import shown
+from data_mix.records.record_frame import BAD_RECORD
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
-from data_mix.transcript import Transcript
+from data_mix.subtitles.alignment import align
+from data_mix.subtitles.transcript import Transcript
+from data_mix.subtitles.wit3 import Talk, talks
 from data_mix.translation import TranslationOptions, conversations
-from data_mix.wit3 import Talk, talks
 
 _REPO: Final = "IWSLT/ted_talks_iwslt"
 _PATH: Final = "data/XML_releases.tgz"

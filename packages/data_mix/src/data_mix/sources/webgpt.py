@@ -22,12 +22,12 @@ import polars as pl
 from pydantic import Field
 
 from data_mix.citations import without_citations
-from data_mix.compressed import Lines, line_chunks
-from data_mix.json_chunk import JsonReader
 from data_mix.licence import UNKNOWN
-from data_mix.record_frame import Wanted
 from data_mix.records import is_parquet, parquet_records, record_key
-from data_mix.required import required
+from data_mix.records.compressed import Lines, line_chunks
+from data_mix.records.json_chunk import JsonReader
+from data_mix.records.record_frame import Wanted
+from data_mix.records.required import required
 from data_mix.schema import pair
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source, SourceOptions
 from data_mix.stage import drop_where

@@ -17,7 +17,7 @@ import polars as pl
 
 from data_mix.errors import ConfigError
 from data_mix.records import parquet_records, record_key
-from data_mix.required import required
+from data_mix.records.required import required
 from data_mix.schema import unless_dropped
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
 from data_mix.translation import TranslationOptions, conversations

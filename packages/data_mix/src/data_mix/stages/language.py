@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import BeforeValidator, Field
 
-from data_mix.detect import Detector, DetectorName, count_letters, load_detector
 from data_mix.errors import ConfigError
 from data_mix.language import LANGUAGES, confusable, matches, normalise_tag, parse_languages
+from data_mix.language.detect import Detector, DetectorName, count_letters, load_detector
 from data_mix.schema import UNKNOWN_LANGUAGE
 from data_mix.stage import Stage, StageOptions, drop_where
 

@@ -1,0 +1,173 @@
+"""The step *read* of a build: raw file → conversations → row-wise stages → a staged part, with its keys.
+
+A staged part is a folder in the cache, named by everything that its rows depend on (`Unit.key`), so that no build reads a
+raw file that another has read with the same options and the same code:
+
+    staged/KEY/rows.arrow    the rows (`schema.STAGED`), in batches of the source's frames
+               keys.arrow    what *decide* needs (`selection.KEYS`), in the same order
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+from unicodedata import unidata_version
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data_mix.files import writing_folder
+from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
+from data_mix.selection import KEYS
+from data_mix.shards import read_batches, write_part
+from data_mix.source import Entry, LocalFile
+from data_mix.stage import StageOptions, run_stages
+
+ROWS: Final = "rows.arrow"
+KEYS_FILE: Final = "keys.arrow"
+
+_ROLE_CODES: Final = {"system": 1, "user": 2, "assistant": 3}
+_DECIDING: Final = ("polars", "py3langid", "langdetect")
+"""Libraries whose next version may give other rows or keys; beside them, the version of the Unicode data."""
+
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+
+Numbers = NDArray[Any]
+
+
+NOT_READ: Final = frozenset(
+    {"name", "type", "input_file_path", "licence", "revision", "val_split", "max_train_set", "max_val_set", "fraction", "size"}
+)
+"""Options that change which rows are chosen or what is said of them, but not how a raw file is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One task of the step: files that are read together into one staged part."""
+
+    entry: Entry
+    files: tuple[LocalFile, ...]
+    stages: Mapping[str, StageOptions]
+    home: Path
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of everything that the staged part depends on: raw bytes, options, code and libraries."""
+        entry = self.entry
+        facts = {
+            "code": code_version(Path(inspect.getfile(entry.source.read))),
+            "libraries": [unidata_version, *(version(name) for name in _DECIDING)],
+            "entry": [entry.name, entry.source.name, dict(entry.params), entry.seed, entry.max_record_bytes],
+            "options": entry.options.model_dump(mode="json", exclude=set(NOT_READ)),
+            "stages": {name: options.model_dump(mode="json") for name, options in sorted(self.stages.items())},
+            "files": [[file.name, file.sha256, file.row_group] for file in self.files],
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        """Where the staged part stands, or is to stand."""
+        return self.home / "staged" / self.key[:2] / self.key
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the part stands already; a folder is renamed into place only when whole."""
+        return (self.folder / KEYS_FILE).is_file() and (self.folder / ROWS).is_file()
+
+
+@cache
+def code_version(module: Path) -> str:
+    """A digest of all code by which a source's rows are made: this package's, and the source's module."""
+    package = Path(__file__).parent.parent
+    files = sorted(path for path in package.rglob("*") if path.suffix in {".py", ".yaml"} and "samples" not in path.parts)
+    digest = hashlib.sha256()
+    for path in [*files, module]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def stage_unit(unit: Unit) -> None:
+    """Read a unit's files and write its staged part."""
+    if unit.is_staged:
+        return
+    keys: list[pl.DataFrame] = []
+    with writing_folder(unit.folder) as folder:
+        write_part(folder / ROWS, STAGED, _batches(unit, keys), with_digest=False)
+        table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
+        arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+        write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches(), with_digest=False)
+
+
+def read_keys(folder: Path) -> pl.DataFrame:
+    """The keys of a staged part."""
+    frames = [pl.DataFrame(pa.Table.from_batches([batch])) for batch in read_batches(folder / KEYS_FILE)]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=KEYS)
+
+
+def _batches(unit: Unit, keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+    """The staged rows, a batch per frame of the source; their keys are appended to `keys`."""
+    entry = unit.entry
+    for raw in entry.source.read(entry, unit.files):
+        frame = run_stages(as_frame(_declare_language(raw, entry)), unit.stages)
+        frame = frame.with_columns(id=pl.concat_str(pl.lit(f"{entry.name}/"), "key"), messages=pl.col("messages").fill_null([]))
+        frame = frame.with_columns(pl.col("lang").fill_null(UNKNOWN_LANGUAGE))
+        if len(frame):
+            keys.append(_keys(frame))
+            yield from _staged(frame)
+
+
+def _declare_language(frame: pl.DataFrame, entry: Entry) -> pl.DataFrame:
+    """Give every row the language that the mix declares for the entry, where the source does not use `lang` itself."""
+    declared = entry.options.lang
+    if declared is None or entry.source.filters_lang:
+        return frame
+    return frame.with_columns(lang=pl.lit(declared, dtype=pl.String))
+
+
+def _staged(frame: pl.DataFrame) -> list[pa.RecordBatch]:
+    table: pa.Table = frame.select(STAGED.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(STAGED).combine_chunks()
+    return list(table.to_batches())
+
+
+def _keys(frame: pl.DataFrame) -> pl.DataFrame:
+    contents = frame.select(pl.col("messages").explode(empty_as_null=False)).unnest("messages")
+    counts = frame["messages"].list.len().to_numpy().astype(np.int64)
+    sizes = contents["content"].str.len_bytes().fill_null(0).to_numpy().astype(np.uint64)
+    digests = {f"content_{seed}": _content_digest(contents, counts, seed) for seed in (0, 1)}
+    columns = {**digests, "bytes": _sums(sizes, counts)}
+    return frame.with_columns(**{name: pl.Series(values).cast(KEYS[name]) for name, values in columns.items()}).select(
+        KEYS.keys()
+    )
+
+
+def _content_digest(contents: pl.DataFrame, counts: Numbers, seed: int) -> Numbers:
+    """64 bits per row over its roles and contents in order: a polynomial of the messages' hashes in an odd number.
+
+    Polars' hash is stable for one version of polars only, which is why that version is part of a staged part's key.
+    """
+    roles = contents["role"].replace_strict(_ROLE_CODES, default=0, return_dtype=pl.UInt64).to_numpy()
+    hashes = contents["content"].hash(seed).to_numpy() * _ODD + roles
+    place = np.arange(len(contents)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return _sums(hashes * _powers(int(counts.max(initial=0)))[place], counts)
+
+
+def _powers(count: int) -> Numbers:
+    """Powers 1 … `count` of an odd number modulo 2^64."""
+    return np.cumprod(np.full(count, _ODD, dtype=np.uint64))
+
+
+def _sums(values: Numbers, counts: Numbers) -> Numbers:
+    """Sums modulo 2^64 of consecutive runs of `values`, whose lengths are `counts`; an empty run sums to 0."""
+    ends = np.cumsum(counts)
+    totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
+    sums: Numbers = totals[ends] - totals[ends - counts]
+    return sums

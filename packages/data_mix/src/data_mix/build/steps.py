@@ -1,0 +1,210 @@
+"""Building a mix: plan → read → decide → write.
+
+Every task of *read* and *write* is a pure function of files to files, so that a killed build goes on where it was, and the same
+mix on the same raw files gives the same bytes on any number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from data_mix.build.card import build_card
+from data_mix.engine import run
+from data_mix.fetch import Fetcher
+from data_mix.files import write_bytes
+from data_mix.build.journal import Journal
+from data_mix.build.manifest import make_manifest
+from data_mix.mix import Mix
+from data_mix.build.output import locked, open_for_writing, remove_partials, remove_strangers
+from data_mix.build.plan import FetchedEntry, PlannedEntry, plan_mix
+from data_mix.schema import SPLITS
+from data_mix.selection import Selection, decide
+from data_mix.shards import MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
+from data_mix.build.staging import Unit, read_keys, stage_unit
+from data_mix.template import ChatTemplate, chat_template
+from data_mix.build.writing import DROPPED, SHARD_BYTES, Piece, ShardTask, write_shard
+
+log = logging.getLogger(__name__)
+
+STALE_SECONDS: Final = 86_400
+"""Unfinished folders in the cache older than this belong to no living build."""
+
+Units = tuple[Unit, ...]
+"""The tasks of reading one entry."""
+
+Report = Callable[[str, int, int], None]
+"""Told (step, tasks done, tasks in all) as a build goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How a build is made; none of it changes a byte of the result but `samples` and `keep_dropped`."""
+
+    home: Path
+    """The cache: raw files, staged parts, journals."""
+    workers: int = 1
+    samples: bool = False
+    """Read the shipped samples in place of the real sources."""
+    keep_dropped: bool = False
+    """Write the dropped rows with their reasons to `dropped/`."""
+    rehash: bool = False
+    """Take every raw file's digest anew, in place of what is remembered of it."""
+
+
+def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_: None) -> tuple[Build, bool]:
+    """Build the mix into the folder `out`; return the build, and whether it stood there already.
+
+    Raises a DataMixError with what to do next; whatever ends it, no manifest then stands in `out` but that of an earlier whole
+    build that was not touched.
+    """
+    with locked(out):
+        fetched = _fetch(mix, options, report)
+        units = [_units(mix, entry, options) for entry in fetched]
+        template = chat_template(mix.settings.template.name, mix.settings.template.eos)
+        journal, plan = Journal(options.home, out), _plan_key(mix, units, template, options)
+        if (out / MANIFEST).is_file() and journal.is_whole(plan, parts_of(read_manifest(out))):
+            return open_build(out), True
+        _stage([unit for each in units for unit in each], options, report)
+        keys = _decide(mix, fetched, units, report)
+        open_for_writing(out)
+        tasks = _shard_tasks(keys, units, out=out, template=template, keep_dropped=options.keep_dropped)
+        parts = _write(tasks, journal, options, report)
+        manifest = make_manifest(mix, fetched, keys, parts=parts, template=template)
+        _finish(out, manifest, parts)
+        journal.note_manifest(plan)
+    return open_build(out), False
+
+
+def default_folder(mix: Mix, home: Path) -> Path:
+    """Where a build stands when nobody says where: the mix's `data_path`, else below the cache by the mix's name."""
+    return Path(mix.settings.data_path).expanduser() if mix.settings.data_path else home / "builds" / mix.name
+
+
+def plan_build(mix: Mix, options: BuildOptions) -> list[PlannedEntry]:
+    """What a build would need; nothing of the data is fetched."""
+
+    def make_fetcher(samples: Path | None) -> Fetcher:
+        return Fetcher(home=options.home, samples=samples, rehash=options.rehash)
+
+    return plan_mix(mix, make_fetcher, samples=options.samples)
+
+
+def _fetch(mix: Mix, options: BuildOptions, report: Report) -> list[FetchedEntry]:
+    """Plan, and have every raw file at hand."""
+    report("plan", 0, 1)
+    planned = plan_build(mix, options)
+    report("plan", 1, 1)
+    fetched = []
+    for place, entry in enumerate(planned):
+        report("fetch", place, len(planned))
+        fetched.append(entry.fetch())
+    report("fetch", len(planned), len(planned))
+    return fetched
+
+
+def _units(mix: Mix, fetched: FetchedEntry, options: BuildOptions) -> Units:
+    """The tasks of reading an entry."""
+    entry, stages = fetched.planned.entry, mix.settings.stage_options
+    return tuple(Unit(entry=entry, files=files, stages=stages, home=options.home) for files in fetched.tasks)
+
+
+def _plan_key(mix: Mix, units: Sequence[Units], template: ChatTemplate, options: BuildOptions) -> str:
+    """A digest of everything that the build folder depends on, code included."""
+    keys = [unit.key for each in units for unit in each]
+    facts = [VERSION, mix.portable(), template.describe(), keys, options.keep_dropped, options.samples]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> None:
+    """The step *read*: stage what no earlier build has staged."""
+    staged = options.home / "staged"
+    if staged.is_dir():
+        remove_partials(staged, older_than=STALE_SECONDS)
+    missing = [unit for unit in units if not unit.is_staged]
+    report("read", 0, len(missing))
+    for done, _ in enumerate(run(stage_unit, missing, options.workers), start=1):
+        report("read", done, len(missing))
+
+
+def _decide(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], report: Report) -> pl.DataFrame:
+    """The step *decide*: the keys of all rows, with the split or the reason of each."""
+    report("decide", 0, 1)
+    frames, selections = [], []
+    for place, entry in enumerate(fetched):
+        planned = entry.planned
+        upstream = planned.has_upstream_validation
+        selections.append(Selection(name=planned.entry.name, options=planned.entry.options, has_upstream_validation=upstream))
+        for number, unit in enumerate(units[place]):
+            frame = read_keys(unit.folder).with_row_index("place")
+            about = {"entry": place, "unit": number, "upstream_split": unit.files[0].split}
+            frames.append(frame.with_columns(pl.lit(value, _KINDS[name]).alias(name) for name, value in about.items()))
+    keys = decide(pl.concat(frames), selections, seed=mix.settings.data_seed, deduplicate=mix.settings.deduplicate)
+    report("decide", 1, 1)
+    return keys
+
+
+_KINDS: Final[dict[str, pl.DataType]] = {"entry": pl.Int32(), "unit": pl.Int32(), "upstream_split": pl.String()}
+
+
+def _shard_tasks(
+    keys: pl.DataFrame, units: Sequence[Units], *, out: Path, template: ChatTemplate, keep_dropped: bool
+) -> list[ShardTask]:
+    """The step *write* as tasks: each entry's rows of a split, in order, in shards of bounded size."""
+    tasks = []
+    keys = keys.with_columns(split=pl.col("split").fill_null(DROPPED))
+    for split in (*SPLITS, DROPPED) if keep_dropped else SPLITS:
+        for rows in keys.filter(pl.col("split") == split).partition_by("entry", maintain_order=True):
+            of_entry = units[rows["entry"][0]]
+            shards = rows.with_columns(shard=_bytes_before() // SHARD_BYTES).partition_by("shard", maintain_order=True)
+            for number, shard in enumerate(shards):
+                name = of_entry[0].entry.name
+                path, pieces = f"{split}/{name}-{number:05d}.arrow", _pieces(shard, of_entry)
+                tasks.append(ShardTask(out=out, path=path, split=split, source=name, template=template, pieces=pieces))
+    return tasks
+
+
+def _bytes_before() -> pl.Expr:
+    sizes = pl.col("bytes").cast(pl.UInt64)
+    return sizes.cum_sum() - sizes
+
+
+def _pieces(shard: pl.DataFrame, units: Units) -> tuple[Piece, ...]:
+    """The rows of a shard by staged part."""
+    return tuple(
+        Piece(
+            folder=units[rows["unit"][0]].folder,
+            rows=rows["place"].to_numpy().astype("int64"),
+            train=rows["train"] if rows["train"].null_count() < len(rows) else None,
+            drop=rows["drop"] if rows["drop"].null_count() < len(rows) else None,
+        )
+        for rows in shard.partition_by("unit", maintain_order=True)
+    )
+
+
+def _write(tasks: Sequence[ShardTask], journal: Journal, options: BuildOptions, report: Report) -> list[Part]:
+    """The step *write*: write every shard that does not stand already as the same task left it."""
+    parts = [journal.part(task.key, task.path) for task in tasks]
+    missing = [place for place, part in enumerate(parts) if part is None]
+    report("write", 0, len(missing))
+    for done, (place, part) in enumerate(run(write_shard, [tasks[place] for place in missing], options.workers), start=1):
+        task = tasks[missing[place]]
+        journal.note_part(task.key, part)
+        parts[missing[place]] = part
+        report("write", done, len(missing))
+    return [part for part in parts if part is not None]
+
+
+def _finish(out: Path, manifest: dict[str, Any], parts: Sequence[Part]) -> None:
+    """Write the card, take away what is left of an earlier build, and declare the folder whole."""
+    remove_strangers(out, {part.path for part in parts})
+    card = build_card(manifest).encode()
+    write_bytes(out / "README.md", card)
+    write_manifest(out, manifest | {"files": {"README.md": hashlib.sha256(card).hexdigest()}})

@@ -1,0 +1,70 @@
+"""What this machine remembers of the builds that it wrote."""
+
+from pathlib import Path
+
+import pytest
+
+from data_mix.build.journal import Journal
+from data_mix.shards import MANIFEST, Part
+
+PART = Part(path="train/s-00000.arrow", split="train", source="s", rows=1, bytes=3, sha256="0" * 64)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder with one part, a manifest, and notes on both."""
+    path = tmp_path / "out" / PART.path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"abc")
+    (tmp_path / "out" / MANIFEST).write_text("{}")
+    journal = Journal(tmp_path / "home", tmp_path / "out")
+    journal.note_part("task", PART)
+    journal.note_manifest("plan")
+    return tmp_path / "out"
+
+
+def reopened(out: Path) -> Journal:
+    """The journal as the next process reads it."""
+    return Journal(out.parent / "home", out)
+
+
+def test_a_part_that_stands_untouched_is_remembered(out: Path) -> None:
+    """The next build finds what the task had written."""
+    assert reopened(out).part("task", PART.path) == PART
+    assert reopened(out).is_whole("plan", [PART])
+
+
+def test_another_task_s_part_is_not_taken(out: Path) -> None:
+    """A part that another task wrote under the same name is written again."""
+    assert reopened(out).part("other", PART.path) is None
+    assert not reopened(out).is_whole("other", [PART])
+
+
+def test_a_file_that_was_written_again_is_not_believed(out: Path) -> None:
+    """A part that was touched since is written again, though its size is the same."""
+    (out / PART.path).write_bytes(b"xyz")
+    assert reopened(out).part("task", PART.path) is None
+    assert not reopened(out).is_whole("plan", [PART])
+
+
+def test_a_removed_file_is_not_believed(out: Path) -> None:
+    """A part that is gone is written again."""
+    (out / PART.path).unlink()
+    assert reopened(out).part("task", PART.path) is None
+
+
+def test_an_unfinished_line_is_passed_over(out: Path) -> None:
+    """A note that a kill cut short costs nothing but itself."""
+    (path,) = (out.parent / "home" / "journals").iterdir()
+    with path.open("a") as file:
+        file.write('{"path": "train/half')
+    assert reopened(out).part("task", PART.path) == PART
+
+
+def test_the_journal_does_not_grow_with_the_builds(out: Path) -> None:
+    """A finished build leaves one line per file, however often it is built."""
+    (path,) = (out.parent / "home" / "journals").iterdir()
+    for _ in range(3):
+        reopened(out).note_part("task", PART)
+        reopened(out).note_manifest("plan")
+    assert len(path.read_text().splitlines()) == 2
