@@ -48,9 +48,8 @@ LAYERS: Final = (
     ("sources.*", "stages.*"),
     # a build
     ("selection", "shards"),
-    ("build.card", "build.journal", "build.output", "build.plan", "build.staging", "inspection"),
-    ("build.manifest", "build.writing"),
-    ("build.steps",),
+    ("inspection", "steps.card", "steps.journal", "steps.output", "steps.plan", "steps.staging"),
+    ("steps.manifest", "steps.writing"),
     ("build",),
     # the command
     ("cli",),

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from commands import Shell, section
-from data_mix.build.output import locked
+from data_mix.steps.output import locked
 from hub_server import HubServer
 
 RECORDS = [

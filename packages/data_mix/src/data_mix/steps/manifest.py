@@ -15,9 +15,9 @@ import polars as pl
 from data_mix.errors import BuildError
 from data_mix.licence import warnings
 from data_mix.mix import Mix
-from data_mix.build.plan import FetchedEntry
 from data_mix.schema import SPLITS
 from data_mix.shards import Part, part_records
+from data_mix.steps.plan import FetchedEntry
 from data_mix.template import ChatTemplate
 
 

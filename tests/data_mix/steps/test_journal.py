@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from data_mix.build.journal import Journal
 from data_mix.shards import MANIFEST, Part
+from data_mix.steps.journal import Journal
 
 PART = Part(path="train/s-00000.arrow", split="train", source="s", rows=1, bytes=3, sha256="0" * 64)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from data_mix.errors import FormatError, OutputError
-from data_mix.build.output import locked, open_for_writing, remove_partials, remove_strangers
 from data_mix.shards import MANIFEST, write_manifest
+from data_mix.steps.output import locked, open_for_writing, remove_partials, remove_strangers
 
 
 def test_a_folder_is_held_by_one_build(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from data_mix.files import file_sha256
 from data_mix.schema import CONVERSATION, pair
 from data_mix.shards import Part, read_batches
 from data_mix.source import Entry, LocalFile, Source, SourceOptions
-from data_mix.build.staging import Unit, read_keys, stage_unit
+from data_mix.steps.staging import Unit, read_keys, stage_unit
+from data_mix.steps.writing import DROPPED, Piece, ShardTask, write_shard
 from data_mix.template import chat_template
-from data_mix.build.writing import DROPPED, Piece, ShardTask, write_shard
 
 READS: list[Path] = []
 

@@ -16,21 +16,21 @@ from typing import Any, Final
 
 import polars as pl
 
-from data_mix.build.card import build_card
 from data_mix.engine import run
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
-from data_mix.build.journal import Journal
-from data_mix.build.manifest import make_manifest
 from data_mix.mix import Mix
-from data_mix.build.output import locked, open_for_writing, remove_partials, remove_strangers
-from data_mix.build.plan import FetchedEntry, PlannedEntry, plan_mix
 from data_mix.schema import SPLITS
 from data_mix.selection import Selection, decide
 from data_mix.shards import MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
-from data_mix.build.staging import Unit, read_keys, stage_unit
+from data_mix.steps.card import build_card
+from data_mix.steps.journal import Journal
+from data_mix.steps.manifest import make_manifest
+from data_mix.steps.output import locked, open_for_writing, remove_partials, remove_strangers
+from data_mix.steps.plan import FetchedEntry, PlannedEntry, plan_mix
+from data_mix.steps.staging import Unit, read_keys, stage_unit
+from data_mix.steps.writing import DROPPED, SHARD_BYTES, Piece, ShardTask, write_shard
 from data_mix.template import ChatTemplate, chat_template
-from data_mix.build.writing import DROPPED, SHARD_BYTES, Piece, ShardTask, write_shard
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data_mix.schema import CONVERSATION
 from data_mix.shards import Part, read_batches, write_part
-from data_mix.build.staging import ROWS
+from data_mix.steps.staging import ROWS
 from data_mix.template import ChatTemplate
 
 SHARD_BYTES: Final = 256_000_000
