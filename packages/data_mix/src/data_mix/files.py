@@ -83,9 +83,8 @@ def writing(path: Path, *, with_digest: bool = True) -> Iterator[DigestingFile]:
                 raw.flush()
                 os.fsync(raw.fileno())
             partial.replace(path)
-        except BaseException:
+        finally:
             partial.unlink(missing_ok=True)
-            raise
         sync_folder(path.parent)
 
 
