@@ -138,8 +138,6 @@ class Source:
     """Raise ConfigError where params and options do not fit together, before anything is fetched."""
     sample_options: Mapping[str, object] = field(default_factory=dict)
     """Options that `--samples` puts in place of the entry's, so that the shipped sample fits."""
-    version: int = 1
-    """Raise it whenever `read` gives other rows: it is part of the cache's key."""
 
     def match(self, name: str) -> Mapping[str, str] | None:
         """What `name` fills into the pattern; None where it does not match."""

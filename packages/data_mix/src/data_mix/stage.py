@@ -36,8 +36,6 @@ class Stage:
     apply: Callable[[pl.DataFrame, Any], pl.DataFrame]
     """(frame of `schema.FRAME`, options) → frame of the same rows in the same order."""
     options: type[StageOptions] = StageOptions
-    version: int = 1
-    """Raise it whenever `apply` decides otherwise: it is part of the cache's key."""
 
 
 def drop_where(condition: pl.Expr, reason: str) -> pl.Expr:

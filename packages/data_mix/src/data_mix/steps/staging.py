@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -25,6 +26,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+import data_mix
 from data_mix.files import writing_folder
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
@@ -64,7 +66,7 @@ class Unit:
         """A digest of everything that the staged part depends on: raw bytes, options, code and libraries."""
         entry = self.entry
         facts = {
-            "code": code_version(Path(inspect.getfile(entry.source.read))),
+            "code": code_version(_outermost_module(entry.source.read)),
             "libraries": [unidata_version, *(version(name) for name in _DECIDING)],
             "entry": [entry.name, entry.source.name, dict(entry.params), entry.seed, entry.max_record_bytes],
             "options": entry.options.model_dump(mode="json", exclude=set(NOT_READ)),
@@ -86,13 +88,26 @@ class Unit:
 
 @cache
 def code_version(module: Path) -> str:
-    """A digest of all code by which a source's rows are made: this package's, and the source's module."""
-    package = Path(__file__).parent.parent
-    files = sorted(path for path in package.rglob("*") if path.suffix in {".py", ".yaml"} and "samples" not in path.parts)
+    """A digest of all code by which a source's rows are made: this package's, and that of the source's package or module."""
     digest = hashlib.sha256()
-    for path in [*files, module]:
-        digest.update(path.read_bytes())
+    for each in dict.fromkeys((Path(data_mix.__file__), module)):
+        for path in _code_files(each):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _outermost_module(read: Callable[..., Any]) -> Path:
+    """The file of the package that a function stands in, however deep; of a lone module, that module's."""
+    outermost = sys.modules.get(read.__module__.partition(".")[0])
+    return Path(getattr(outermost, "__file__", None) or inspect.getfile(read))
+
+
+def _code_files(module: Path) -> list[Path]:
+    """The module; of a package, every file of code and of the texts that its code reads."""
+    if module.name != "__init__.py":
+        return [module]
+    found = (path for path in module.parent.rglob("*") if path.suffix in {".py", ".yaml"} and "samples" not in path.parts)
+    return sorted(found)
 
 
 def stage_unit(unit: Unit) -> None:
