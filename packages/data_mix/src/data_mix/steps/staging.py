@@ -26,7 +26,6 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-import data_mix
 from data_mix.files import writing_folder
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
@@ -40,6 +39,8 @@ KEYS_FILE: Final = "keys.arrow"
 _ROLE_CODES: Final = {"system": 1, "user": 2, "assistant": 3}
 _DECIDING: Final = ("polars", "py3langid", "langdetect")
 """Libraries whose next version may give other rows or keys; beside them, the version of the Unicode data."""
+
+_PACKAGE: Final = Path(__file__).parent.parent / "__init__.py"
 
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -90,7 +91,7 @@ class Unit:
 def code_version(module: Path) -> str:
     """A digest of all code by which a source's rows are made: this package's, and that of the source's package or module."""
     digest = hashlib.sha256()
-    for each in dict.fromkeys((Path(data_mix.__file__), module)):
+    for each in dict.fromkeys((_PACKAGE, module)):
         for path in _code_files(each):
             digest.update(path.read_bytes())
     return digest.hexdigest()
