@@ -51,6 +51,12 @@ LAYERS: Final = (
     ("inspection", "steps.card", "steps.journal", "steps.output", "steps.plan", "steps.staging"),
     ("steps.manifest", "steps.writing"),
     ("build",),
+    # token shards
+    # packs
+    ("packing.compiled", "packing.conversations", "packing.order"),
+    ("packing.cutting", "packing.fitting"),
+    ("packing.index",),
+    ("packing",),
     # the command
     ("cli",),
     ("__main__",),

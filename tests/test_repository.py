@@ -18,7 +18,7 @@ import typer
 
 from commands import Shell
 from data_mix.cli import app
-from data_mix.config import load
+from data_mix.config import load, settings_models
 from data_mix.mix import resolve_mix
 from data_mix.source import Source, SourceOptions, sources
 
@@ -87,10 +87,11 @@ def commands(page: Path, program: str) -> list[list[str]]:
 
 
 def is_known(verb: str, *words: str) -> bool:
-    """Whether the command is there, with each option among the words."""
+    """Whether the command is there, with each option among the words; a key of the configuration is one too."""
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     options = {"--configs", *(name for param in known[verb].params for name in param.opts)} if verb in known else set()
-    return verb in known and options.issuperset(word for word in words if word.startswith("-"))
+    options |= {f"--{key}" for model in settings_models().values() for key in model.model_fields}
+    return verb in known and options.issuperset(word.partition(".")[0] for word in words if word.startswith("-"))
 
 
 def requirements(project: dict[str, Any]) -> set[str]:
@@ -191,7 +192,9 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
 def test_nothing_names_the_machine_it_was_written_on() -> None:
     """No file holds an absolute path of a machine, or the host of a package registry."""
     found = []
-    for path in sorted({path for pattern in TEXTS for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"}):
+    for path in sorted(
+        {path for pattern in TEXTS for path in ROOT.glob(pattern) if path.is_file() and "__pycache__" not in path.parts}
+    ):
         text = path.read_bytes().decode("utf8", errors="replace")
         found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in OF_ONE_MACHINE.finditer(text)]
     assert not found, "\n".join(found)

@@ -1,7 +1,5 @@
 """Where tasks run: one process or many give the same."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,17 +10,13 @@ import pytest
 
 from data_mix.engine import run
 from data_mix.errors import BadRecordError, BuildError
+from worker_tasks import be_killed, fail, sleep_or_fail
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_s_result_comes_with_its_place(workers: int) -> None:
     """Results are told apart by place, however many workers there are."""
     assert sorted(run(abs, [-3, -2, -1], workers)) == [(0, 3), (1, 2), (2, 1)]
-
-
-def fail(where: str) -> None:
-    """A task that finds a broken record."""
-    raise BadRecordError(where, "found 5, wanted a string")
 
 
 @pytest.mark.slow
@@ -34,16 +28,22 @@ def test_a_task_s_error_reaches_the_caller_whole(workers: int) -> None:
     assert caught.value.where == "a.jsonl:1"
 
 
-def end_hard(_: int) -> None:
-    """A task whose process is killed."""
-    os.kill(os.getpid(), signal.SIGKILL)
+@pytest.mark.slow
+def test_a_killed_worker_is_said_in_one_line(tmp_path: Path) -> None:
+    """A worker that the system kills ends the run with a BuildError that says what to do."""
+    with pytest.raises(BuildError, match="fewer --workers"):
+        list(run(be_killed, [tmp_path / "a", tmp_path / "b"], 2))
+    assert list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_said_in_one_line() -> None:
-    """A worker that the system kills ends the run with a BuildError that says what to do."""
-    with pytest.raises(BuildError, match="fewer --workers"):
-        list(run(end_hard, [0, 1], 2))
+def test_the_first_error_ends_the_other_workers(tmp_path: Path) -> None:
+    """Nobody waits for what the other workers are at, and none of them goes on."""
+    started = time.monotonic()
+    with pytest.raises(BadRecordError):
+        list(run(sleep_or_fail, [tmp_path / "sleep", tmp_path / "fail"], 2))
+    assert time.monotonic() - started < 30
+    assert not any(Path(f"/proc/{mark.read_text()}").exists() for mark in tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ def test_a_written_file_has_the_digest_that_was_taken_on_the_way(tmp_path: Path)
         file.write(b"one")
         file.write(memoryview(b"two"))
     assert file.bytes == 6
-    assert file.sha256 == file_sha256(tmp_path / "a") == hashlib.sha256(b"onetwo").hexdigest()
+    assert file.hexdigest == file_sha256(tmp_path / "a") == hashlib.sha256(b"onetwo").hexdigest()
 
 
 def test_a_block_that_fails_leaves_no_file(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from data_mix.config import Config, load
 from data_mix.config.nodes import Place, as_node, plain
 from data_mix.config.sections import merge
-from data_mix.errors import ConfigError
+from data_mix.errors import ConfigError, UsageError
 from data_mix.mix import Mix, MixSettings, resolve_mix
 from reference_card import DATASETS, FILES, MODEL, NAMES, paste
 
@@ -214,6 +214,36 @@ def test_an_option_of_one_entry_can_be_typed(tmp_path: Path) -> None:
     assert (options_of(mix, "dolly15k")["val_split"], options_of(mix, "oasst_export")["lang"]) == (0.1, "no")
     wrong = problem("    - joke", tmp_path, **{"datasets.joke.val_split": "x"})
     assert wrong == 'command line, --datasets.joke.val_split: found "x", wanted a number'
+
+
+def test_a_missing_file_of_a_built_in_section_is_looked_for_here_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is sent into an installed package, and where there is an upstream the error says how to read that."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        resolve_mix(load(["datasets"], {}, tmp_path), without=["ikala"])
+    assert str(caught.value).partition("input_file_path: ")[2] == (
+        f"there is no {tmp_path / FILES[1]}; "
+        "put the file there, read upstream's with --datasets.oasst_export.input_file_path null, "
+        "or leave the entry out with --without oasst_export"
+    )
+
+
+def test_what_the_error_of_a_missing_file_proposes_works(tmp_path: Path) -> None:
+    """`--datasets.ENTRY.input_file_path null` takes a built-in section's file away, so that upstream is read."""
+    config = load(["datasets"], {"datasets.oasst_export.input_file_path": "null"}, tmp_path)
+    assert options_of(resolve_mix(config, without=["ikala"]), "oasst_export")["input_file_path"] is None
+
+
+def test_a_missing_file_that_was_typed_is_named_once(tmp_path: Path) -> None:
+    """The place of what stands on the command line is its key already."""
+    said = problem("    - joke", tmp_path, **{"datasets.joke.input_file_path": "none.jsonl"})
+    assert said.startswith("command line, --datasets.joke.input_file_path: there is no ")
+
+
+def test_without_any_section_the_error_is_one_of_usage(tmp_path: Path) -> None:
+    """Whoever names no section has not said what to build."""
+    with pytest.raises(UsageError, match=r"^found no --configs, wanted the sections of a mix, e\.g\. --configs datasets$"):
+        resolve_mix(load([], {}, tmp_path))
 
 
 def test_without_a_mix_the_error_says_what_to_name(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from data_mix.errors import ConfigError
 from data_mix.language import LANGUAGES
 from data_mix.language.detect import load_detector
 from data_mix.schema import FRAME, as_frame
 from data_mix.source import Entry, Source
-from data_mix.translation import TEXT, TranslationOptions, conversations, instructions
+from data_mix.translation import TEXT, TranslationOptions, conversations, instructions, refuse_language
 
 MIX = [language.lower() for language in LANGUAGES]
 """The languages of the reference mix, and Traditional Chinese."""
@@ -177,3 +178,12 @@ def test_a_million_pairs_take_seconds() -> None:
     begin = time.process_time()
     conversations(rows, entry(), ("de", "en"))
     assert time.process_time() - begin < 1
+
+
+def test_a_declared_language_is_refused() -> None:
+    """A translation's language is its answer's, so one that is declared for all rows is an error, not a wrong tag."""
+    refuse_language(entry())
+    with pytest.raises(
+        ConfigError, match="entry 'pairs': lang: found 'en', but a translation's language is that of its answer"
+    ):
+        refuse_language(entry(lang="en"))

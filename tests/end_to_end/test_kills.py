@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from attacks import failing, small_mix, traced
 from commands import Shell, digests, section
+from data_mix.shards import verify
 
 KILLS = 10
 
@@ -68,3 +72,86 @@ def test_a_kill_while_a_build_replaces_another_leaves_the_old_or_the_new(shell: 
     shell.build(out, "--configs", "killed")
     shell.ok("verify", out)
     assert not list(out.rglob("*.partial"))
+
+
+def check_what_stands(shell: Shell, out: Path, manifests: set[bytes]) -> None:
+    """Where a manifest stands after a kill, it is one of these and true of the folder."""
+    if (out / "manifest.json").exists():
+        assert (out / "manifest.json").read_bytes() in manifests
+        assert verify(out) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_kill_at_each_step_on_disk_changes_no_byte(tmp_path: Path, call: str) -> None:
+    """Killed at any step of writing, and again at that step of going on, a build ends with the bytes of one that was not."""
+    shell, out = small_mix(tmp_path), tmp_path / "out"
+    shell.build(tmp_path / "whole", "--configs", "first")
+    manifests = {(tmp_path / "whole/manifest.json").read_bytes()}
+    build = ["build", "-o", out, "--configs", "first", "--workers", 1, "--quiet"]
+    for number in range(1, 100):
+        shutil.rmtree(out, ignore_errors=True)
+        home = tmp_path / f"home{number}"
+        disturbed = Shell(cwd=tmp_path, home=home)
+        for _ in range(2):
+            killed = disturbed.run_through(failing(call, f"signal=KILL:when={number}"), *build)
+            check_what_stands(shell, out, manifests)
+        disturbed.ok(*build)
+        assert digests(out) == digests(tmp_path / "whole")
+        assert not list((home / "staged").rglob("*.partial"))
+        if killed.returncode == 0:
+            break
+    assert 3 < number < 99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["fsync", "unlink"])
+def test_a_kill_at_each_step_of_taking_a_place_leaves_the_old_or_the_new(tmp_path: Path, call: str) -> None:
+    """While one build takes another's place, whatever manifest stands at any step is true of the folder."""
+    shell, out = small_mix(tmp_path), tmp_path / "out"
+    names = ["second", "first"]
+    for name in names:
+        shell.build(tmp_path / name, "--configs", name)
+    manifests = {(tmp_path / name / "manifest.json").read_bytes() for name in names}
+    shell.build(out, "--configs", "first")
+    for number in range(1, 100):
+        build = ["build", "-o", out, "--configs", names[number % 2 - 1], "--workers", 1, "--quiet"]
+        killed = shell.run_through(failing(call, f"signal=KILL:when={number}"), *build)
+        check_what_stands(shell, out, manifests)
+        shell.ok(*build)
+        assert digests(out) == digests(tmp_path / names[number % 2 - 1])
+        if killed.returncode == 0:
+            break
+    assert 3 < number < 99
+
+
+@pytest.mark.slow
+def test_files_reach_the_disk_before_their_names_and_the_manifest_last(tmp_path: Path) -> None:
+    """In the system calls of a build: file to disk, then its name, then its folder to disk; after all of them the manifest."""
+    shell, out, log = small_mix(tmp_path), tmp_path / "out", tmp_path / "log"
+    shell.build(out, "--configs", "first")
+    calls = traced("-y", "-e", "trace=fsync,rename,mkdir,unlink", "-e", "status=successful", "-o", str(log))
+    done = shell.run_through(calls, "build", "-o", out, "--configs", "second", "--quiet", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    steps = [step for line in log.read_text().splitlines() if (step := _step(line))]
+    names = [step for step in steps if step[0] == "rename"]
+    assert len(names) > 3
+    for step in names:
+        before, after = steps[: steps.index(step)], steps[steps.index(step) :]
+        source, target = map(Path, step[1:])
+        assert source.is_dir() or ("fsync", str(source)) in before, f"{source} was not on disk before it got its name"
+        assert ("fsync", str(target.parent)) in after, f"{target} got a name that was not brought to disk"
+    made = [step for step in steps if step[0] == "mkdir" and not step[1].endswith(".partial")]
+    assert all(("fsync", str(Path(step[1]).parent)) in steps[steps.index(step) :] for step in made)
+    parts_and_manifest = [step for step in names if Path(step[2]).is_relative_to(out)]
+    assert parts_and_manifest[-1][2] == str(out / "manifest.json")
+    declared_unfinished = steps[steps.index(("unlink", str(out / "manifest.json"))) : steps.index(parts_and_manifest[0])]
+    assert ("fsync", str(out)) in declared_unfinished
+
+
+def _step(line: str) -> tuple[str, ...] | None:
+    """The call and the paths of a line that strace wrote."""
+    if found := re.search(r"fsync\(\d+<([^>]*)>\)", line):
+        return "fsync", found[1]
+    found = re.search(r'(rename|mkdir|unlink)\("([^"]*)"(?:, "([^"]*)")?', line)
+    return tuple(part for part in found.groups() if part) if found else None

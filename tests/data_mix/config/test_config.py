@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from data_mix.config import Config, as_yaml, builtin_folders, describe_keys, json_schema, load, settings_models
 from data_mix.config.nodes import plain
 from data_mix.config.sections import read_layer
-from data_mix.errors import ConfigError
+from data_mix.errors import ConfigError, UsageError
 from data_mix.mix import MixSettings, TemplateSettings
 from data_mix.source import sources
 from data_mix.stage import stages
@@ -189,6 +189,16 @@ def test_a_wrong_key_or_value_of_any_package_is_found_at_once(tmp_path: Path, te
 def test_a_wrong_override_is_found_at_once(tmp_path: Path, key: str, text: str, said: str) -> None:
     """What is typed is checked like what is written."""
     assert problem("datasets", folder=tmp_path, **{key: text}) == said
+
+
+def test_an_override_may_be_a_misspelt_option_of_the_command(tmp_path: Path) -> None:
+    """What is typed and is no key is an error of usage, whose nearest name may be an option; what is written never is one."""
+    with pytest.raises(UsageError, match="unknown key 'sampels', of no installed package; nearest: --samples"):
+        load(["datasets"], {"sampels": "true"}, tmp_path, options=["samples", "configs"])
+    with pytest.raises(ConfigError) as caught:
+        load(["mine"], {}, paste(tmp_path, "mine: {sampels: true}"), options=["samples"])
+    assert type(caught.value) is ConfigError
+    assert "samples" not in str(caught.value)
 
 
 def test_no_two_packages_give_one_key_two_meanings() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from data_mix.errors import ConfigError
 from data_mix.fetch import Fetcher
-from data_mix.fetch.repo_files import RepoFiles
+from data_mix.fetch.repo_files import RepoFiles, readme_licence
 
 CONFIGS = """---
 license: mit
@@ -112,3 +112,19 @@ def test_a_repository_without_data_is_an_error(tmp_path: Path) -> None:
 def test_a_glob_stays_inside_a_folder(tmp_path: Path, pattern: str, found: list[str]) -> None:
     """Only two stars lead into the folders below."""
     assert repo(tmp_path, "a.csv", "d/b.csv", "d/e/c1.csv").matching(pattern) == found
+
+
+@pytest.mark.parametrize(
+    ("readme", "licence"),
+    [
+        (CONFIGS, "MIT"),
+        ("---\nlicense: [mit, cc-by-4.0]\n---\n", "MIT AND CC-BY-4.0"),
+        ("---\nlicense: [\n---\n", "LicenseRef-unknown"),
+        ("---\n- mit\n---\n", "LicenseRef-unknown"),
+        ("license: mit", "LicenseRef-unknown"),
+        ("", "LicenseRef-unknown"),
+    ],
+)
+def test_the_licence_is_that_of_the_front_matter(readme: str, licence: str) -> None:
+    """What a README says under `license` is the licence, and one that says none, or nothing readable, has none."""
+    assert readme_licence(readme) == licence

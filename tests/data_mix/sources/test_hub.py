@@ -98,12 +98,11 @@ def test_a_glob_names_the_files(hub: HubServer) -> None:
     assert named(data_files="odd/*") == [("odd/x.jsonl", None), ("odd/y.csv", None)]
 
 
-def test_files_of_one_name_are_refused(hub: HubServer) -> None:
-    """Their rows would have the same ids, so the error asks to choose."""
+def test_a_glob_may_name_files_of_one_name(hub: HubServer) -> None:
+    """A data set with a folder per language is read whole; the plan tells their rows apart."""
     for path in ("de/train.jsonl", "en/train.jsonl"):
         hub.put(REPO, path, b"")
-    with pytest.raises(ConfigError, match=r"files of one name \(de/train\.jsonl, en/train\.jsonl\).*choose with data_files"):
-        named(data_files="*/train.jsonl")
+    assert named(data_files="*/train.jsonl") == [("de/train.jsonl", None), ("en/train.jsonl", None)]
 
 
 def test_train_and_validation_files_may_share_their_names(hub: HubServer, tmp_path: Path) -> None:

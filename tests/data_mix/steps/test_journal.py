@@ -19,7 +19,7 @@ def out(tmp_path: Path) -> Path:
     (tmp_path / "out" / MANIFEST).write_text("{}")
     journal = Journal(tmp_path / "home", tmp_path / "out")
     journal.note_part("task", PART)
-    journal.note_manifest("plan")
+    journal.note_end("plan", [])
     return tmp_path / "out"
 
 
@@ -31,20 +31,20 @@ def reopened(out: Path) -> Journal:
 def test_a_part_that_stands_untouched_is_remembered(out: Path) -> None:
     """The next build finds what the task had written."""
     assert reopened(out).part("task", PART.path) == PART
-    assert reopened(out).is_whole("plan", [PART])
+    assert reopened(out).is_whole("plan", [PART.path], [])
 
 
 def test_another_task_s_part_is_not_taken(out: Path) -> None:
     """A part that another task wrote under the same name is written again."""
     assert reopened(out).part("other", PART.path) is None
-    assert not reopened(out).is_whole("other", [PART])
+    assert not reopened(out).is_whole("other", [PART.path], [])
 
 
 def test_a_file_that_was_written_again_is_not_believed(out: Path) -> None:
     """A part that was touched since is written again, though its size is the same."""
     (out / PART.path).write_bytes(b"xyz")
     assert reopened(out).part("task", PART.path) is None
-    assert not reopened(out).is_whole("plan", [PART])
+    assert not reopened(out).is_whole("plan", [PART.path], [])
 
 
 def test_a_removed_file_is_not_believed(out: Path) -> None:
@@ -66,5 +66,5 @@ def test_the_journal_does_not_grow_with_the_builds(out: Path) -> None:
     (path,) = (out.parent / "home" / "journals").iterdir()
     for _ in range(3):
         reopened(out).note_part("task", PART)
-        reopened(out).note_manifest("plan")
+        reopened(out).note_end("plan", [])
     assert len(path.read_text().splitlines()) == 2

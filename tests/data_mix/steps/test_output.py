@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from data_mix.errors import FormatError, OutputError
+from data_mix.files import writing_folder
 from data_mix.shards import MANIFEST, write_manifest
-from data_mix.steps.output import locked, open_for_writing, remove_partials, remove_strangers
+from data_mix.steps.output import locked, open_for_writing, remove_dead_folders, remove_strangers
+from worker_tasks import hold_and_be_killed
 
 
 def test_a_folder_is_held_by_one_build(tmp_path: Path) -> None:
@@ -27,17 +29,12 @@ def test_a_folder_can_be_held_again(tmp_path: Path) -> None:
             pass
 
 
-def hold_and_end(out: Path) -> None:
-    """Take the lock and be killed while holding it."""
-    with locked(out):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_dead_build_holds_nothing(tmp_path: Path) -> None:
     """The lock goes with the process, whatever ended it."""
-    process = multiprocessing.get_context("spawn").Process(target=hold_and_end, args=(tmp_path / "out",))
+    process = multiprocessing.get_context("spawn").Process(target=hold_and_be_killed, args=(tmp_path / "out",))
     process.start()
     process.join()
+    assert process.exitcode == -signal.SIGKILL
     with locked(tmp_path / "out"):
         pass
 
@@ -91,10 +88,13 @@ def test_parts_of_an_earlier_build_go(tmp_path: Path) -> None:
 
 
 def test_unfinished_folders_of_living_builds_stay(tmp_path: Path) -> None:
-    """Only what is older than any living build is removed."""
-    (tmp_path / ".x.1.partial").mkdir()
-    (tmp_path / ".x.1.partial" / "rows.arrow").write_bytes(b"")
-    remove_partials(tmp_path, older_than=3600)
-    assert (tmp_path / ".x.1.partial").exists()
-    remove_partials(tmp_path, older_than=0)
-    assert not (tmp_path / ".x.1.partial").exists()
+    """Of the unfinished folders in a cache, those go whose processes are gone, whatever the clock says."""
+    dead = tmp_path / "aa/.x.1.partial"
+    dead.mkdir(parents=True)
+    (dead / "rows.arrow").write_bytes(b"")
+    with writing_folder(tmp_path / "aa/y") as living:
+        os.utime(living, (0, 0))
+        remove_dead_folders(tmp_path)
+        assert living.is_dir()
+        assert not dead.exists()
+    assert (tmp_path / "aa/y").is_dir()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,21 +21,18 @@ from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
 from data_mix.mix import Mix
 from data_mix.schema import SPLITS
-from data_mix.selection import Selection, decide
+from data_mix.selection import KEYS, Selection, decide
 from data_mix.shards import MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
 from data_mix.steps.card import build_card
 from data_mix.steps.journal import Journal
 from data_mix.steps.manifest import make_manifest
-from data_mix.steps.output import locked, open_for_writing, remove_partials, remove_strangers
+from data_mix.steps.output import locked, open_for_writing, remove_dead_folders, remove_partials, remove_strangers, strangers
 from data_mix.steps.plan import FetchedEntry, PlannedEntry, plan_mix
-from data_mix.steps.staging import Unit, read_keys, stage_unit
+from data_mix.steps.staging import Unit, read_keys, remove_damaged, stage_unit
 from data_mix.steps.writing import DROPPED, SHARD_BYTES, Piece, ShardTask, write_shard
 from data_mix.template import ChatTemplate, chat_template
 
 log = logging.getLogger(__name__)
-
-STALE_SECONDS: Final = 86_400
-"""Unfinished folders in the cache older than this belong to no living build."""
 
 Units = tuple[Unit, ...]
 """The tasks of reading one entry."""
@@ -69,17 +66,17 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
         fetched = _fetch(mix, options, report)
         units = [_units(mix, entry, options) for entry in fetched]
         template = chat_template(mix.settings.template.name, mix.settings.template.eos)
-        journal, plan = Journal(options.home, out), _plan_key(mix, units, template, options)
-        if (out / MANIFEST).is_file() and journal.is_whole(plan, parts_of(read_manifest(out))):
+        journal, plan = Journal(options.home, out), _plan_key(mix, fetched, units, options)
+        if _is_whole(out, journal, plan):
             return open_build(out), True
-        _stage([unit for each in units for unit in each], options, report)
+        cached = _stage([unit for each in units for unit in each], options, report)
         keys = _decide(mix, fetched, units, report)
         open_for_writing(out)
         tasks = _shard_tasks(keys, units, out=out, template=template, keep_dropped=options.keep_dropped)
+        _stage_damaged(cached, [task for task in tasks if journal.part(task.key, task.path) is None], options, report)
         parts = _write(tasks, journal, options, report)
         manifest = make_manifest(mix, fetched, keys, parts=parts, template=template)
-        _finish(out, manifest, parts)
-        journal.note_manifest(plan)
+        journal.note_end(plan, _finish(out, manifest, parts))
     return open_build(out), False
 
 
@@ -116,22 +113,46 @@ def _units(mix: Mix, fetched: FetchedEntry, options: BuildOptions) -> Units:
     return tuple(Unit(entry=entry, files=files, stages=stages, home=options.home) for files in fetched.tasks)
 
 
-def _plan_key(mix: Mix, units: Sequence[Units], template: ChatTemplate, options: BuildOptions) -> str:
+def _plan_key(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], options: BuildOptions) -> str:
     """A digest of everything that the build folder depends on, code included."""
-    keys = [unit.key for each in units for unit in each]
-    facts = [VERSION, mix.portable(), template.describe(), keys, options.keep_dropped, options.samples]
+    keys, files = [unit.key for each in units for unit in each], [entry.records() for entry in fetched]
+    origins = [asdict(entry.planned.origin) for entry in fetched]
+    facts = [VERSION, mix.name, mix.portable(), origins, files, keys, options.keep_dropped, options.samples]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> None:
-    """The step *read*: stage what no earlier build has staged."""
-    staged = options.home / "staged"
-    if staged.is_dir():
-        remove_partials(staged, older_than=STALE_SECONDS)
-    missing = [unit for unit in units if not unit.is_staged]
+def _is_whole(out: Path, journal: Journal, plan: str) -> bool:
+    """Whether the folder is what the plan would make of it, untouched, and nothing else lies among its parts."""
+    if not (out / MANIFEST).is_file():
+        return False
+    manifest = read_manifest(out)
+    parts = [part.path for part in parts_of(manifest)]
+    return journal.is_whole(plan, parts, manifest["files"]) and not strangers(out, parts)
+
+
+def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> list[Unit]:
+    """The step *read*: stage what no earlier build has staged; return the units that one has."""
+    remove_dead_folders(options.home / "staged")
+    is_staged = [unit.is_staged for unit in units]
+    missing = [unit for unit, is_there in zip(units, is_staged, strict=True) if not is_there]
     report("read", 0, len(missing))
-    for done, _ in enumerate(run(stage_unit, missing, options.workers), start=1):
-        report("read", done, len(missing))
+    try:
+        for done, _ in enumerate(run(stage_unit, missing, options.workers), start=1):
+            report("read", done, len(missing))
+    finally:
+        remove_dead_folders(options.home / "staged")
+    return [unit for unit, is_there in zip(units, is_staged, strict=True) if is_there]
+
+
+def _stage_damaged(units: Sequence[Unit], tasks: Sequence[ShardTask], options: BuildOptions, report: Report) -> None:
+    """Stage again what the tasks need of the cache and is damaged there: it comes out the same, so what is decided stands."""
+    needed = {piece.folder for task in tasks for piece in task.pieces}
+    for unit in units:
+        if unit.folder in needed:
+            remove_damaged(unit)
+    damaged = [unit for unit in units if not unit.is_staged]
+    if damaged:
+        _stage(damaged, options, report)
 
 
 def _decide(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], report: Report) -> pl.DataFrame:
@@ -146,7 +167,8 @@ def _decide(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], r
             frame = read_keys(unit.folder).with_row_index("place")
             about = {"entry": place, "unit": number, "upstream_split": unit.files[0].split}
             frames.append(frame.with_columns(pl.lit(value, _KINDS[name]).alias(name) for name, value in about.items()))
-    keys = decide(pl.concat(frames), selections, seed=mix.settings.data_seed, deduplicate=mix.settings.deduplicate)
+    no_rows = pl.DataFrame(schema={"place": pl.UInt32(), **KEYS, **_KINDS})
+    keys = decide(pl.concat(frames or [no_rows]), selections, seed=mix.settings.data_seed, deduplicate=mix.settings.deduplicate)
     report("decide", 1, 1)
     return keys
 
@@ -194,17 +216,26 @@ def _write(tasks: Sequence[ShardTask], journal: Journal, options: BuildOptions, 
     parts = [journal.part(task.key, task.path) for task in tasks]
     missing = [place for place, part in enumerate(parts) if part is None]
     report("write", 0, len(missing))
-    for done, (place, part) in enumerate(run(write_shard, [tasks[place] for place in missing], options.workers), start=1):
-        task = tasks[missing[place]]
-        journal.note_part(task.key, part)
-        parts[missing[place]] = part
-        report("write", done, len(missing))
+    try:
+        for done, (place, part) in enumerate(run(write_shard, [tasks[place] for place in missing], options.workers), start=1):
+            task = tasks[missing[place]]
+            journal.note_part(task.key, part)
+            parts[missing[place]] = part
+            report("write", done, len(missing))
+    finally:
+        for out in {task.out for task in tasks}:
+            remove_partials(out)
     return [part for part in parts if part is not None]
 
 
-def _finish(out: Path, manifest: dict[str, Any], parts: Sequence[Part]) -> None:
-    """Write the card, take away what is left of an earlier build, and declare the folder whole."""
+def _finish(out: Path, manifest: dict[str, Any], parts: Sequence[Part]) -> list[str]:
+    """Write the card, take away what is left of an earlier build, and declare the folder whole.
+
+    Returns the names of the files beside the parts and the manifest.
+    """
     remove_strangers(out, {part.path for part in parts})
     card = build_card(manifest).encode()
     write_bytes(out / "README.md", card)
-    write_manifest(out, manifest | {"files": {"README.md": hashlib.sha256(card).hexdigest()}})
+    files = {"README.md": hashlib.sha256(card).hexdigest()}
+    write_manifest(out, manifest | {"files": files})
+    return list(files)

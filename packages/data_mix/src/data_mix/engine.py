@@ -7,11 +7,13 @@ finished is done again, and what it had finished is found.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, connection, get_context, parent_process
 from typing import TypeVar
 
 from data_mix.errors import BuildError
@@ -34,17 +36,33 @@ def run(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
 def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:
     """As `run`, in processes that are started afresh (polars' threads do not survive a fork)."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read by the workers: one thread each, they are the parallelism
+    others = set(active_children())
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
-        places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
+        with _interrupts_held():
+            places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
         for done in as_completed(places):
             yield places[done], done.result()
     except BrokenProcessPool as error:
         raise BuildError(
             "a worker process was ended from outside (out of memory?); build again with fewer --workers"
         ) from error
+    except BaseException:  # nobody waits for the tasks that run: what they would have finished is done again
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that are started meanwhile: they inherit it; their parent hears it, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

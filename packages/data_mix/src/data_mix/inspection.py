@@ -8,18 +8,24 @@ from data_mix.errors import ConfigError
 from data_mix.shards import Build
 
 
+def chosen_sources(build: Build, source: str | None) -> dict[str, Any]:
+    """What the manifest says of the source, or of all where none is named; ConfigError where the build has no such source."""
+    known: dict[str, Any] = build.manifest["sources"]
+    if source is not None and source not in known:
+        raise ConfigError(f"source {source!r} is not in this build; it has {', '.join(known)}")
+    return known if source is None else {source: known[source]}
+
+
 def first_rows(build: Build, *, split: str, source: str | None, rows: int) -> list[dict[str, Any]]:
-    """The first `rows` conversations of each source (or of one) in a split, in the order of the mix."""
-    names = [source] if source else list(build.manifest["sources"])
-    unknown = set(names) - set(build.manifest["sources"])
-    if unknown:
-        raise ConfigError(f"source {unknown.pop()!r} is not in this build; it has {', '.join(build.manifest['sources'])}")
-    if split not in {part.split for part in build.parts}:
-        found = ", ".join(sorted({part.split for part in build.parts})) or "none"
-        raise ConfigError(
-            f"split {split!r} is not in this build; it has {found}"
-            + (" (dropped: build with --keep-dropped)" if split == "dropped" else "")
-        )
+    """The first `rows` conversations of each source (or of one) in a split, in the order of the mix.
+
+    Raises ConfigError where the build has no such source or split.
+    """
+    names = chosen_sources(build, source)
+    splits = dict.fromkeys(part.split for part in build.parts)
+    if split not in splits:
+        hint = "; build with --keep-dropped, to have it" if split == "dropped" else ""
+        raise ConfigError(f"split {split!r} is not in this build; it has {', '.join(splits) or 'none'}{hint}")
     return [row for name in names for row in _of_source(build, split, name, rows)]
 
 

@@ -19,11 +19,12 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from data_mix.config import Config
+from data_mix.config import DEFAULTS, Config, builtin_folders
 from data_mix.config.nodes import Node, Place, as_node, nearest, plain
 from data_mix.config.sections import entry_key, entry_names
-from data_mix.config.validation import check
-from data_mix.errors import ConfigError
+from data_mix.config.validation import check, place_of_key
+from data_mix.errors import ConfigError, UsageError
+from data_mix.licence import restrictions
 from data_mix.source import Entry, Source, is_url, sources
 from data_mix.stage import StageOptions, stages
 
@@ -167,6 +168,8 @@ def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool 
     """
     settings = config.settings(MixSettings)
     name = config.owners.get("datasets") or config.owners.get("datasets_extra")
+    if name is None and config.sections == (DEFAULTS,):
+        raise UsageError("found no --configs, wanted the sections of a mix, e.g. --configs datasets")
     if name is None:
         raise ConfigError(
             f"found no key datasets in {', '.join(config.sections)}, wanted a section with a mix: --configs datasets"
@@ -222,7 +225,7 @@ def _resolve(written: _Written, settings: MixSettings, *, samples: bool) -> Entr
         node = replace(node, value={**kept, **as_node(source.sample_options, _SAMPLES).value})
     options = check(source.options, node, path=path)[0]
     if options.input_file_path is not None and not samples and not is_url(options.input_file_path):
-        file = _own_file(options.input_file_path, written, path)
+        file = _own_file(options.input_file_path, written, source, path)
         options = options.model_copy(update={_FILE: str(file)})
     return _checked_entry(
         Entry(
@@ -262,15 +265,21 @@ def _find_source(written: _Written) -> tuple[Source, Mapping[str, str]]:
     )
 
 
-def _own_file(text: str, written: _Written, path: str) -> Path:
+def _own_file(text: str, written: _Written, source: Source, path: str) -> Path:
     """The user's file: beside the file of configuration that names it, else in the working directory."""
     node: Node = written.options.value[_FILE]
-    beside = [node.place.file.parent] if node.place.file else []
+    beside = [node.place.file.parent] if node.place.file and not _is_built_in(node.place.file) else []
     tried = list(dict.fromkeys((folder / Path(text).expanduser()).absolute() for folder in (*beside, Path.cwd())))
     for file in tried:
         if file.exists():
             return file
+    key = f"{path}.{_FILE}"
+    upstream = "" if "private" in restrictions(source.licence) else f", read upstream's with --{key} null"
     raise ConfigError(
-        f"{node.place}: {path}.{_FILE}: there is no {' and no '.join(map(str, tried))}; "
-        f"put the file there, or leave the entry out with --without {written.name}"
+        f"{place_of_key(node, key)}: there is no {' and no '.join(map(str, tried))}; "
+        f"put the file there{upstream}, or leave the entry out with --without {written.name}"
     )
+
+
+def _is_built_in(file: Path) -> bool:
+    return any(file.is_relative_to(folder) for folder, _ in builtin_folders())

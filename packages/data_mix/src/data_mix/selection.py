@@ -136,10 +136,14 @@ def _cut(part: pl.DataFrame, split: Split, condition: pl.Expr, reason: str) -> p
 
 
 def _train_each_turn_once(keys: pl.DataFrame) -> pl.DataFrame:
-    """Of the kept rows of a split that share an assistant turn, the first trains it."""
+    """Of the kept rows of a group and split that share an assistant turn, the first trains it.
+
+    A group (a tree) may come in by two entries; the turns of rows without a group are their entry's own.
+    """
     turns = keys.with_row_index("row").filter(pl.col("drop").is_null() & pl.col("turn_ids").is_not_null())
-    turns = turns.select("row", "entry", "split", "turn_ids").explode("turn_ids")
-    turns = turns.with_columns(train=pl.struct("entry", "split", "turn_ids").is_first_distinct())
+    owner = pl.when(pl.col("group").is_null()).then("entry").alias("owner")
+    turns = turns.select("row", "group", "split", "turn_ids", owner).explode("turn_ids")
+    turns = turns.with_columns(train=pl.struct("owner", "group", "split", "turn_ids").is_first_distinct())
     trained = turns.group_by("row", maintain_order=True).agg("train")
     return keys.with_row_index("row").join(trained, on="row", how="left", maintain_order="left").drop("row")
 

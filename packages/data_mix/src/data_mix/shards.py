@@ -10,8 +10,10 @@ that readers map it into memory.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from data_mix.errors import FormatError
-from data_mix.files import file_sha256, write_bytes, writing
+from data_mix.files import Digest, file_sha256, write_bytes, writing
 
 FORMAT: Final = "datamix-build"
 VERSION: Final = 1
@@ -42,15 +44,15 @@ class Part:
 
 
 def write_part(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, with_digest: bool = True
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], digest: Callable[[], Digest] = hashlib.sha256
 ) -> tuple[int, int, str]:
-    """Write the batches as one Arrow file; return its rows, bytes and SHA-256 (empty where none is taken)."""
+    """Write the batches as one Arrow file; return its rows, bytes and digest."""
     rows = 0
-    with writing(path, with_digest=with_digest) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+    with writing(path, digest) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    return rows, file.bytes, file.sha256
+    return rows, file.bytes, file.hexdigest
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -68,21 +70,38 @@ def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
 
 def read_manifest(out: Path) -> dict[str, Any]:
     """The manifest of a whole build folder of a version that this reader knows; FormatError otherwise."""
+    return _read_build(out).manifest
+
+
+def _read_build(out: Path) -> Build:
     path = out / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        with path.open("rb") as file:
+            identity, text = _identity(os.fstat(file.fileno())), file.read()
+    except (FileNotFoundError, NotADirectoryError):
         state = "holds no manifest.json, so it is no finished build" if out.is_dir() else "does not exist"
         raise FormatError(f"{out}: {state}; make it with datamix build -o {out}") from None
-    except ValueError as error:
-        raise FormatError(f"{path}: is damaged ({error}); build again") from error
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); check it and its permissions") from error
+    return Build(out, _parse_manifest(text, path), identity)
+
+
+def _parse_manifest(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: is damaged ({error}); remove it and build again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError(f"{path}: is no manifest of a build (format is not {FORMAT!r}); name a build folder")
-    if manifest["version"] > VERSION:
-        found = manifest["version"]
+    version = manifest.get("version")
+    if isinstance(version, int) and version > VERSION:
         raise FormatError(
-            f"{path}: has format version {found}, this datamix reads up to {VERSION}; install a newer data-mix-builder"
+            f"{path}: has format version {version}, this datamix reads up to {VERSION}; install a newer data-mix-builder"
         )
+    try:
+        dict(manifest["files"]), parts_of(manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: is damaged ({type(error).__name__}: {error}); remove it and build again") from error
     return manifest
 
 
@@ -102,6 +121,8 @@ class Build:
 
     path: Path
     manifest: dict[str, Any]
+    identity: tuple[int, ...]
+    """Of the manifest's file, to know it by; another build of the folder first takes the manifest away."""
 
     @property
     def parts(self) -> list[Part]:
@@ -109,15 +130,37 @@ class Build:
         return parts_of(self.manifest)
 
     def tables(self, split: str, source: str | None = None) -> Iterator[tuple[Part, pa.Table]]:
-        """Each part of a split (of one source) as a table mapped into memory."""
+        """Each part of a split (of one source) as a table mapped into memory.
+
+        Raises FormatError where the folder is being built again, or was since it was opened, or where a part is damaged.
+        """
         for part in self.parts:
             if part.split == split and source in (None, part.source):
-                yield part, pa.ipc.open_file(pa.memory_map(str(self.path / part.path))).read_all()
+                yield part, self._table(part)
+
+    def _table(self, part: Part) -> pa.Table:
+        path = self.path / part.path
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except (pa.ArrowException, OSError) as error:
+            self._refuse_other_build()
+            raise FormatError(f"{path}: is damaged or missing ({error}); build again") from error
+        self._refuse_other_build()  # after the part was opened: from then on its bytes stay those of this build
+        return table
+
+    def _refuse_other_build(self) -> None:
+        path = self.path / MANIFEST
+        if not path.is_file() or _identity(path.stat()) != self.identity:
+            raise FormatError(f"{self.path}: is being built again, or was since it was opened; open it anew once it is whole")
+
+
+def _identity(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def open_build(out: Path) -> Build:
     """Open a build folder: whole, of a known version, each part of the size that the manifest says; else FormatError."""
-    build = Build(out, read_manifest(out))
+    build = _read_build(out)
     for part in build.parts:
         path = out / part.path
         found = path.stat().st_size if path.is_file() else None
@@ -132,7 +175,7 @@ def open_build(out: Path) -> Build:
 
 def verify(out: Path) -> list[str]:
     """Check every file's digest; return what is wrong, a line each (nothing: the folder is as it was built)."""
-    build = Build(out, read_manifest(out))
+    build = _read_build(out)
     problems = []
     for name, sha256 in _digests(build).items():
         path = out / name

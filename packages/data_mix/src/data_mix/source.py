@@ -24,6 +24,7 @@ from data_mix.schema import Split
 PLUGINS = "data_mix.sources"
 
 _TAG = r"zh-cn|zh-tw|pt-br|fr-ca|[a-z]{2,3}"
+_LANGUAGE_TAG = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$"
 
 
 class SourceOptions(BaseModel):
@@ -35,7 +36,9 @@ class SourceOptions(BaseModel):
     type: str | None = Field(None, description="The source that reads this entry, where the entry's name is free.")
     input_file_path: str | None = Field(None, description="A raw file of one's own, in upstream's layout.")
     licence: str | None = Field(None, description="SPDX licence of a file of one's own.")
-    lang: str | None = Field(None, description="BCP-47 tag that every conversation of this entry is declared to have.")
+    lang: str | None = Field(
+        None, pattern=_LANGUAGE_TAG, description="BCP-47 tag of the conversations of this entry that do not say theirs."
+    )
     revision: str | None = Field(None, description="Revision of the hub repository, in place of the pinned one.")
     val_split: float = Field(0.05, ge=0, lt=1, description="Share of the groups that go into validation.")
     max_train_set: int | None = Field(None, ge=0, description="At most so many train conversations.")
@@ -80,11 +83,13 @@ class LocalFile:
     split: Split | None = None
     row_group: int | None = None
     """Set where only this row group of a Parquet file was fetched."""
+    label: str | None = None
+    """What stands in ids in place of the stem, where another file of the entry has the same."""
 
     @property
     def stem(self) -> str:
-        """The name up to its first dot, as it stands in ids."""
-        return self.name.split(".", 1)[0]
+        """The name up to its first dot, or the label, as it stands in ids."""
+        return self.label or self.name.split(".", 1)[0]
 
 
 class Hub(Protocol):
@@ -112,6 +117,15 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Whose the data of an entry are."""
+
+    licence: str
+    """SPDX identifier, or LicenseRef-…"""
+    homepage: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A place that conversations come from."""
 
@@ -130,8 +144,10 @@ class Source:
     options: type[SourceOptions] = SourceOptions
     together: bool = False
     """Read all files in one call (trees and questions cross files), else each file alone and in parallel."""
+    origin: Callable[[Entry, Hub], Origin] | None = None
+    """Licence and homepage where they differ from entry to entry; None: they are those above."""
     filters_lang: bool = False
-    """The option `lang` chooses among the source's languages; elsewhere it declares the language of every row."""
+    """The option `lang` chooses among the source's languages; elsewhere it declares that of rows that do not say theirs."""
     by_row_group: bool = False
     """A cap draws row groups, so that only those are fetched."""
     check: Callable[[Entry], None] | None = None

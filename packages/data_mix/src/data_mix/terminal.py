@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import sys
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
+
+from data_mix.errors import OutputError
+from data_mix.licence import warnings
 
 _COLOURS: Final = {"system": "magenta", "user": "cyan", "assistant": "green"}
 _TRAINED: Final = "▌"
@@ -23,46 +29,89 @@ _CONTROL_PICTURES: Final = {
 """Control characters as visible signs: what a conversation holds must not steer the terminal."""
 
 
-WIDE: Final = 240
-"""Columns of a table that is not printed to a terminal."""
+_GAP: Final = "  "
+"""Between the columns of a table."""
+
+_LEAST: Final = 24
+"""Columns that the last column of a table must have for its texts to stand beside the others, not below them."""
 
 
 def print_json(data: object) -> None:
     """Print plain data as JSON, for programs."""
-    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(json.dumps(data, ensure_ascii=False, indent=1))
+    _print(Console(soft_wrap=True), json.dumps(data, ensure_ascii=not _writes_unicode(), indent=1))
 
 
 def print_line(text: str, style: str = "") -> None:
     """Print one line of text as it is."""
-    Console(soft_wrap=True).print(Text(text, style=style))
+    _print(Console(soft_wrap=True), text, style)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table; the columns named in `numbers` are set to the right. Piped output is never cut."""
-    console = _wide_console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    console.print(table)
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Collection[str] = ()) -> None:
+    """Print a table; the columns named in `numbers` are set to the right.
+
+    On a terminal that is too narrow the last column alone is wrapped, or stands below its row. Piped output is never cut.
+    """
+    console = Console(soft_wrap=True)
+    texts = [list(columns), *([f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    to_the_right = [column in numbers for column in columns]
+    room = console.width - sum(width + len(_GAP) for width in widths[:-1]) if console.is_terminal else widths[-1]
+    for place, row in enumerate(texts):
+        *cells, last = map(_fill, row, widths, to_the_right)
+        whole = [_GAP.join([*cells, last])] if widths[-1] <= room else None
+        for line in whole or _folded(_GAP.join(cells), last.rstrip(), room, _longest_word(texts)):
+            _print(console, line.rstrip(), "" if place else "bold")
 
 
-def _wide_console() -> Console:
-    """As wide as the terminal; where there is none, wide enough for everything."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+def _fill(cell: str, width: int, to_the_right: bool) -> str:
+    blanks = " " * (width - cell_len(cell))
+    return blanks + cell if to_the_right else cell + blanks
 
 
-def print_counts(manifest: Mapping[str, Any]) -> None:
-    """Print rows read, dropped by reason and kept of each source, with the sum."""
-    rows = [_count_row(name, source["rows"]) for name, source in manifest["sources"].items()]
+def _longest_word(rows: Sequence[Sequence[str]]) -> int:
+    """The width of the longest word in the last column."""
+    return max((cell_len(word) for row in rows for word in row[-1].split()), default=0)
+
+
+def _folded(head: str, last: str, room: int, least: int) -> list[str]:
+    """A row as lines, its last cell wrapped beside the others, or below them where they leave it too little room."""
+    before = cell_len(head) + len(_GAP)
+    if room < max(least, _LEAST):
+        return [head, *(f"{_GAP}{piece}" for piece in _wrapped(last, max(before + room - len(_GAP), 1)))]
+    first, *others = _wrapped(last, room) or [""]
+    return [f"{head}{_GAP}{first}", *(" " * before + piece for piece in others)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _print(console: Console, text: str, style: str = "") -> None:
+    """Print a text in one style; OutputError where it cannot be written."""
+    try:
+        console.print(Text(text, style))
+    except OSError as error:
+        _let_go_of_output()
+        raise OutputError(f"cannot write to standard output: {error.strerror}; send it elsewhere") from error
+
+
+def _let_go_of_output() -> None:
+    """Send what is still to be written nowhere, or the interpreter would fail on it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _writes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def print_counts(sources: Mapping[str, Any]) -> None:
+    """Print rows read, dropped by reason and kept of each source of a manifest, with the sum where there are several."""
+    rows = [_count_row(name, source["rows"]) for name, source in sources.items()]
     total = ["in all", *(sum(int(row[place]) for row in rows) for place in range(1, 5)), ""]
-    print_table(
-        ["source", "read", "dropped", "train", "validation", "why"],
-        [*rows, total],
-        numbers=["read", "dropped", "train", "validation"],
-    )
+    columns = ["source", "read", "dropped", "train", "validation", "why"]
+    print_table(columns, [*rows, total] if len(rows) > 1 else rows, numbers=columns[1:5])
 
 
 def _count_row(name: str, rows: Mapping[str, Any]) -> list[Any]:
@@ -70,27 +119,30 @@ def _count_row(name: str, rows: Mapping[str, Any]) -> list[Any]:
     return [name, rows["read"], sum(rows["dropped"].values()), rows["kept"]["train"], rows["kept"]["validation"], why]
 
 
-def print_remarks(manifest: Mapping[str, Any]) -> None:
-    """Print the notices of the sources and the warnings of their licences."""
-    for name, source in manifest["sources"].items():
+def print_remarks(sources: Mapping[str, Any]) -> None:
+    """Print the notices of the sources of a manifest, and what their licences forbid."""
+    for name, source in sources.items():
         for notice in source["notices"]:
             print_line(f"note: {name}: {notice}", "dim")
-    for warning in manifest["licence_warnings"]:
+    for warning in warnings({name: source["licence"] for name, source in sources.items()}):
         print_line(f"licence: {warning}", "yellow")
 
 
 def print_conversation(row: Mapping[str, Any]) -> None:
     """Print one conversation: a colour per role, a bar before every line that is trained on."""
     console = Console(soft_wrap=True)
-    console.print(
-        Text(f"{visible(row['id'])}  [{row['lang']}]" + (f"  dropped: {row['drop']}" if row.get("drop") else ""), "bold")
-    )
+    dropped = f"  dropped: {row['drop']}" if row.get("drop") else ""
+    _print(console, f"{visible(row['id'])}  [{row['lang']}]{dropped}", "bold")
     for message in row["messages"]:
-        colour, mark = _COLOURS[message["role"]], _TRAINED if message["train"] else " "
-        console.print(Text(f"{mark} {message['role']}", f"{colour} bold"))
-        for line in _lines(console, visible(message["content"] or "")):
-            console.print(Text(f"{mark} {line}", colour if message["train"] else f"{colour} dim"))
-    console.print()
+        _print_message(console, message)
+    _print(console, "")
+
+
+def _print_message(console: Console, message: Mapping[str, Any]) -> None:
+    colour, mark = _COLOURS[message["role"]], _TRAINED if message["train"] else " "
+    _print(console, f"{mark} {message['role']}", f"{colour} bold")
+    for line in _lines(console, visible(message["content"] or "")):
+        _print(console, f"{mark} {line}".rstrip(" "), colour if message["train"] else f"{colour} dim")
 
 
 def _lines(console: Console, text: str) -> list[str]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from ruamel.yaml import YAML
 
+from data_mix.errors import ConfigError
 from data_mix.hashing import draw, hash_strings
 from data_mix.language import normalise_tag
 from data_mix.schema import pair
@@ -37,6 +38,15 @@ class TranslationOptions(SourceOptions):
     direction: Literal["both", "forward", "backward"] = Field(
         "both", description="Translate forward, into the second language of the name, backward, or row by row one of both."
     )
+
+
+def refuse_language(entry: Entry) -> None:
+    """Raise ConfigError where the mix declares a language: the languages are those of the name, row by row."""
+    if entry.options.lang is not None:
+        raise ConfigError(
+            f"entry {entry.name!r}: lang: found {entry.options.lang!r}, but a translation's language is that of its answer, "
+            "row by row; take lang out (direction: forward or backward makes it one for all)"
+        )
 
 
 @cache

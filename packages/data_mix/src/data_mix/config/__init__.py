@@ -9,6 +9,7 @@ config       all of it together
 
 from data_mix.config.arguments import Arguments, parse_arguments
 from data_mix.config.config import (
+    DEFAULTS,
     OWN_FOLDER,
     Config,
     as_yaml,
@@ -20,6 +21,7 @@ from data_mix.config.config import (
 )
 
 __all__ = [
+    "DEFAULTS",
     "OWN_FOLDER",
     "Arguments",
     "Config",

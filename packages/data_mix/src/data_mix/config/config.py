@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from data_mix.config.nodes import Node, Place, nearest, typed_node
 from data_mix.config.sections import Sections, merge, override, read_layer
 from data_mix.config.validation import Model, check
-from data_mix.errors import ConfigError
+from data_mix.errors import ConfigError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,16 @@ class Config:
         return Node(value=keys, place=self.root.place)
 
 
-def load(sections: Sequence[str], overrides: Mapping[str, str] | None = None, config_dir: Path | None = None) -> Config:
+def load(
+    sections: Sequence[str],
+    overrides: Mapping[str, str] | None = None,
+    config_dir: Path | None = None,
+    *,
+    options: Collection[str] = (),
+) -> Config:
     """Merge the named sections from left to right, then lay the overrides (`a.b.c` → text) over them.
+
+    `options` are the command's own, without their dashes: an override that is no key may be one of them, misspelt.
 
     `config_dir` is the user's folder; None: `./configs`, where there is one. The settings of all installed packages are checked
     here, whichever of them is asked for later. Raises ConfigError with file, line, key and the nearest known name.
@@ -72,7 +80,7 @@ def load(sections: Sequence[str], overrides: Mapping[str, str] | None = None, co
     for path, text in sorted((overrides or {}).items(), key=lambda item: item[0].count(".")):
         root = override(root, path.split("."), typed_node(path, text))
         owners |= {} if "." in path else {path: COMMAND_LINE}
-    return _checked(Config(sections=order, root=root, owners=owners))
+    return _checked(Config(sections=order, root=root, owners=owners), options)
 
 
 def settings_models() -> dict[str, type[BaseModel]]:
@@ -145,19 +153,25 @@ def _find(name: str, own: Sections, builtin: Sections) -> Node:
     return own[name] if name in own else builtin[name]
 
 
-def _checked(config: Config) -> Config:
+def _checked(config: Config, options: Collection[str]) -> Config:
     """The same with every key known and every typed text settled."""
     models = settings_models().values()
     known = {key for model in models for key in model.model_fields}
     for key, node in config.root.value.items():
         if key not in known:
-            raise ConfigError(
-                f"{node.place}: unknown key {key!r}, of no installed package{_if_list(key, node)}; {nearest(key, known)}"
-            )
+            raise _unknown(key, node, known, options)
     root = config.root
     for model in models:
         root = merge(root, check(model, config._part(model))[1])
     return Config(sections=config.sections, root=root, owners=config.owners)
+
+
+def _unknown(key: str, node: Node, known: Collection[str], options: Collection[str]) -> ConfigError:
+    """The error of a key that no package knows; typed on the command line it may be an option, misspelt."""
+    what = f"{node.place}: unknown key {key!r}, of no installed package"
+    if node.place.file is None:
+        return UsageError(f"{what}; {nearest(key, {*known, *(f'--{option}' for option in options)})}")
+    return ConfigError(f"{what}{_if_list(key, node)}; {nearest(key, known)}")
 
 
 def _if_list(key: str, node: Node) -> str:

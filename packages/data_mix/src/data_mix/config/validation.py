@@ -135,7 +135,7 @@ def _explain(model: type[BaseModel], node: Node, problems: Sequence[ErrorDetails
     problem = problems[0]
     found, keys = _walk(node, problem["loc"])
     name = _key_path(path, keys)
-    where = str(found.place) if str(found.place).endswith(f"--{name}") else f"{found.place}: {name}"
+    where = place_of_key(found, name)
     if problem["type"] == "extra_forbidden":
         return f"{found.place}: unknown key {name!r}; {nearest(str(keys[-1]), known_keys(model, keys[:-1]))}"
     if problem["type"] == "missing":
@@ -144,6 +144,11 @@ def _explain(model: type[BaseModel], node: Node, problems: Sequence[ErrorDetails
         return f"{where}: {problem['ctx']['error']}"
     wanted = " or ".join(dict.fromkeys(_wanted(each) for each in problems))
     return f"{where}: found {_shown(found)}, wanted {wanted}"
+
+
+def place_of_key(node: Node, name: str) -> str:
+    """Where the value of a key was written, and the key's name, once."""
+    return str(node.place) if str(node.place).endswith(f"--{name}") else f"{node.place}: {name}"
 
 
 def _wanted(problem: ErrorDetails) -> str:

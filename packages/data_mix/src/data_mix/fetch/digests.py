@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from data_mix.errors import DigestError, FetchError
-from data_mix.files import write_bytes
+from data_mix.files import read_sealed, write_sealed
 
 BLOCK: Final = 1 << 20
 
@@ -43,13 +43,11 @@ class DigestStore:
 
     def remember(self, path: Path, digest: str, span: Span | None = None) -> None:
         """Remember the digest of the file as it is now."""
-        write_bytes(self._note(path, span), f"{_state(path)} {digest}".encode())
+        write_sealed(self._note(path, span), f"{_state(path)} {digest}".encode())
 
     def _remembered(self, path: Path, span: Span | None) -> str | None:
-        try:
-            state, digest = self._note(path, span).read_text(encoding="ascii").rsplit(" ", 1)
-        except (OSError, ValueError):  # not there, or damaged: as good as not there
-            return None
+        note = read_sealed(self._note(path, span))
+        state, _, digest = note.decode().rpartition(" ") if note else ("", "", "")
         return digest if state == _state(path) else None
 
     def _take(self, path: Path, span: Span | None) -> str:

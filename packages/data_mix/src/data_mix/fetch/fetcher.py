@@ -33,7 +33,7 @@ from data_mix.fetch.ranges import RangedFile, RangeFolder, StoredRange, footer_s
 from data_mix.fetch.remote import RemoteFile, local_files, remote_hub_files, remote_url, url_name
 from data_mix.fetch.transfer import Notify, Wanted, download
 from data_mix.fetch.web import Web, is_offline
-from data_mix.files import PARTIAL, file_sha256, output_errors, sync_folder, write_bytes
+from data_mix.files import PARTIAL, file_sha256, output_errors, read_sealed, sync_folder, write_sealed
 from data_mix.source import LocalFile, RawFile, is_url
 
 SMALL_TEXT: Final = 10_000_000
@@ -140,6 +140,11 @@ class Fetcher:
             )
         return span
 
+    def bytes_of_row_group(self, remote: RemoteFile, index: int) -> int:
+        """The bytes that `fetch_row_group` would have to fetch: none, where it was fetched before."""
+        span = self.row_group_span(remote, index)
+        return 0 if self._ranges(remote).find(span) else span.end - span.start
+
     def fetch_row_group(self, remote: RemoteFile, index: int) -> LocalFile:
         """One row group of a Parquet file, for its bytes alone: exactly those are asked for, once, and kept.
 
@@ -159,7 +164,7 @@ class Fetcher:
         if is_offline() and (kept := read_json(note)):
             return remote_url(raw, *kept)
         size, etag = self._web.size_and_etag(raw.path, remote_url(raw, None, None).url)
-        write_bytes(note, json.dumps([size, etag]).encode())
+        write_sealed(note, json.dumps([size, etag]).encode())
         return remote_url(raw, size, etag)
 
     def _local(self, remote: RemoteFile, path: Path) -> LocalFile:
@@ -186,8 +191,8 @@ class Fetcher:
 
     def _kept_digest(self, path: Path) -> str | None:
         """What the digest of a file was when it was fetched; None for one that is not ours."""
-        note = path.parent.with_suffix(".sha256")
-        return note.read_text(encoding="ascii") if path.is_relative_to(self._home / "files") and note.is_file() else None
+        note = read_sealed(path.parent.with_suffix(".sha256")) if path.is_relative_to(self._home / "files") else None
+        return note.decode() if note else None
 
     def _download(self, remote: RemoteFile) -> Path:
         place = self._place(remote)
@@ -202,7 +207,7 @@ class Fetcher:
                 if not was_cut:
                     raise
                 digest = self._receive(remote, partial)  # what an earlier run left was damaged
-            write_bytes(place.parent.with_suffix(".sha256"), digest.encode())
+            write_sealed(place.parent.with_suffix(".sha256"), digest.encode())
             _rename(partial, place)
             self._digests.remember(place, digest)
         return place

@@ -22,7 +22,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from data_mix.errors import FetchError
 from data_mix.fetch.web import Web, endpoint, is_offline
-from data_mix.files import write_bytes
+from data_mix.files import read_sealed, write_sealed
 
 LONG_LIST: Final = 1000
 """A hub may cut the list of files in its answer about a repository short from here on; the tree is then read page by page."""
@@ -90,9 +90,10 @@ class Listings:
         """What is kept of the revision; of a branch only offline, for it may have moved."""
         if not (_COMMIT.fullmatch(revision) or is_offline()):
             return None
-        commit = revision if _COMMIT.fullmatch(revision) else _read_text(self._ref(repo, revision))
-        kept = read_json(self._listing(repo, commit)) if commit else None
-        if commit and kept:
+        ref = None if _COMMIT.fullmatch(revision) else read_sealed(self._ref(repo, revision))
+        commit = ref.decode() if ref else revision
+        kept = read_json(self._listing(repo, commit))
+        if kept:
             return Listing(repo, commit, {file[0]: HubFile(*file) for file in kept})
         return _in_hub_cache(repo, revision) if is_offline() else None
 
@@ -124,8 +125,8 @@ class Listings:
         if not _COMMIT.fullmatch(str(listing.commit)):
             raise FetchError(f"{listing.repo}: the hub names the commit {listing.commit!r}, wanted 40 hexadecimal digits")
         rows = [[file.path, file.size, file.oid, file.sha256] for file in listing.files.values()]
-        write_bytes(self._listing(listing.repo, listing.commit), json.dumps(rows).encode())
-        write_bytes(self._ref(listing.repo, revision), listing.commit.encode())
+        write_sealed(self._listing(listing.repo, listing.commit), json.dumps(rows).encode())
+        write_sealed(self._ref(listing.repo, revision), listing.commit.encode())
 
     def _listing(self, repo: str, commit: str) -> Path:
         return self._folder / repo.replace("/", "--") / f"{commit}.json"
@@ -191,11 +192,9 @@ def _check_repo(repo: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a small JSON file holds; None where it is not there, or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+    """What a sealed JSON note holds; None where it is not there, or damaged."""
+    note = read_sealed(path)
+    return json.loads(note) if note else None
 
 
 def _read_text(path: Path) -> str | None:

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from data_mix.errors import ConfigError
+from data_mix.licence import from_hub
 from data_mix.source import Hub
 
 _DATA: Final = re.compile(r"\.(?:parquet|jsonl|ndjson|json|csv|tsv)(?:\.gz|\.zst)?$")
@@ -85,6 +86,16 @@ class RepoFiles:
             if self._files
             else "it has no data files of Parquet, JSON Lines or CSV"
         )
+
+
+def readme_licence(readme: str) -> str:
+    """The licence that the front matter names, as SPDX writes it; unknown where it names none or cannot be read."""
+    front = _FRONT_MATTER.match(readme)
+    try:
+        loaded = YAML(typ="safe").load(front[1]) if front else None
+    except YAMLError:
+        loaded = None
+    return from_hub(loaded.get("license") if isinstance(loaded, dict) else None)
 
 
 def _configs(readme: str, repo: str) -> dict[str, dict[str, Sequence[str]]]:

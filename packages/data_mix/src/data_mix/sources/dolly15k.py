@@ -41,7 +41,7 @@ def _read(entry: Entry, files: tuple[LocalFile, ...]) -> Iterator[pl.DataFrame]:
         for records in read_records(file, entry, _COLUMNS):
             rows = required(records, file, entry, _NEEDED).with_columns(without_citations(pl.col(*_COLUMNS)))
             messages = unless_dropped(pair(with_context("instruction", "context"), "response"))
-            yield rows.select(messages, "drop", key=record_key(file), lang=pl.lit("en"))
+            yield rows.select(messages, "drop", key=record_key(file), lang=pl.lit(entry.options.lang or "en"))
 
 
 SOURCE: Final = Source(

@@ -48,7 +48,9 @@ def _read(entry: Entry, files: tuple[LocalFile, ...]) -> Iterator[pl.DataFrame]:
     for file in files:
         for records in read_records(file, entry, _COLUMNS):
             rows = required(records, file, entry, _COLUMNS)
-            yield rows.select(unless_dropped(pair("question", answer)), "drop", key=record_key(file), lang=pl.lit("en"))
+            yield rows.select(
+                unless_dropped(pair("question", answer)), "drop", key=record_key(file), lang=pl.lit(entry.options.lang or "en")
+            )
 
 
 def _answer(options: Gsm8kOptions) -> pl.Expr:

@@ -16,10 +16,8 @@ One record of each: the turns of a column of messages may be `role` and `content
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import PurePosixPath
 from typing import Final, Literal, cast
 
 import polars as pl
@@ -29,14 +27,16 @@ from pydantic import Field
 from data_mix.conversation_file import ROLES
 from data_mix.errors import BadRecordError, ConfigError
 from data_mix.fetch.ranges import open_parquet
-from data_mix.fetch.repo_files import RepoFiles
+from data_mix.fetch.repo_files import RepoFiles, readme_licence
 from data_mix.licence import UNKNOWN
 from data_mix.records import is_parquet, json_values, read_records, record_key
 from data_mix.records.json_record import shown
 from data_mix.records.record_frame import BAD_RECORD, record_place
 from data_mix.records.required import required
 from data_mix.schema import Split, pair, turns, unless_dropped, with_context
-from data_mix.source import Entry, Hub, LocalFile, RawFile, Source, SourceOptions
+from data_mix.source import Entry, Hub, LocalFile, Origin, RawFile, Source, SourceOptions
+
+_HUB: Final = "https://huggingface.co/datasets"
 
 _Column = Literal["messages", "prompt", "response", "system", "context"]
 
@@ -90,17 +90,16 @@ def _files(entry: Entry, hub: Hub) -> list[RawFile]:
         paths = dict.fromkeys(found.of_split(options.config, options.split), "train" if options.validation_split else None)
     if options.validation_split:
         paths |= dict.fromkeys(found.of_split(options.config, options.validation_split), "validation")
-    _check_names(entry, paths)
     return [RawFile(repo=repo, revision=options.revision, path=path, split=split) for path, split in paths.items()]
 
 
-def _check_names(entry: Entry, paths: Mapping[str, Split | None]) -> None:
-    """Refuse two files whose rows would have the same keys."""
-    stems = Counter((PurePosixPath(path).name.split(".", 1)[0], split) for path, split in paths.items())
-    (stem, _), times = stems.most_common(1)[0]
-    if times > 1:
-        same = ", ".join(path for path in paths if PurePosixPath(path).name.split(".", 1)[0] == stem)
-        raise ConfigError(f"entry {entry.name!r}: files of one name ({same}) would give rows of one id; choose with data_files")
+def _origin(entry: Entry, hub: Hub) -> Origin:
+    """Licence and homepage of the data set; of a file of one's own nothing is known."""
+    options = _options(entry)
+    if options.input_file_path or not options.repo:
+        return Origin(licence=UNKNOWN, homepage="")
+    readme = hub.read_text(options.repo, options.revision, "README.md") or ""
+    return Origin(licence=readme_licence(readme), homepage=f"{_HUB}/{options.repo}")
 
 
 def _read(entry: Entry, files: tuple[LocalFile, ...]) -> Iterator[pl.DataFrame]:
@@ -200,11 +199,12 @@ def _with_messages(rows: pl.DataFrame, file: LocalFile, entry: Entry) -> pl.Data
 SOURCE: Final = Source(
     name="hub",
     licence=UNKNOWN,
-    homepage="https://huggingface.co/datasets",
+    homepage=_HUB,
     languages=(),
     rows=None,
     files=_files,
     read=_read,
+    origin=_origin,
     options=HubOptions,
     check=_check,
     sample_options={

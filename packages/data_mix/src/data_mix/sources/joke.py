@@ -53,7 +53,12 @@ def _read(entry: Entry, files: tuple[LocalFile, ...]) -> Iterator[pl.DataFrame]:
     for file in files:
         for records in read_records(file, entry, _COLUMNS):
             rows = required(records, file, entry, _COLUMNS).with_columns(key=record_key(file))
-            yield rows.select(unless_dropped(pair(_prompt(rows, entry), "explaination")), "drop", "key", lang=pl.lit("en"))
+            yield rows.select(
+                unless_dropped(pair(_prompt(rows, entry), "explaination")),
+                "drop",
+                "key",
+                lang=pl.lit(entry.options.lang or "en"),
+            )
 
 
 def _prompt(rows: pl.DataFrame, entry: Entry) -> pl.Expr:

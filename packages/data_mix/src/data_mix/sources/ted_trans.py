@@ -29,7 +29,7 @@ from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
 from data_mix.subtitles.alignment import align
 from data_mix.subtitles.transcript import Transcript
 from data_mix.subtitles.wit3 import Talk, talks
-from data_mix.translation import TranslationOptions, conversations
+from data_mix.translation import TranslationOptions, conversations, refuse_language
 
 _REPO: Final = "IWSLT/ted_talks_iwslt"
 _PATH: Final = "data/XML_releases.tgz"
@@ -94,6 +94,7 @@ def _check(entry: Entry) -> None:
             )
     if a == b:
         raise ConfigError(f"entry {entry.name!r}: {a!r} stands twice, wanted two languages")
+    refuse_language(entry)
 
 
 def _languages(entry: Entry) -> tuple[str, str]:

@@ -61,7 +61,7 @@ def _files(entry: Entry, _hub: Hub) -> list[RawFile]:
 def _read(entry: Entry, files: tuple[LocalFile, ...]) -> Iterator[pl.DataFrame]:
     comparisons = [frame for file in files for frame in _comparisons(file, entry)]
     if comparisons:
-        yield _choose(pl.concat(comparisons), cast(WebGptOptions, entry.options).min_score)
+        yield _choose(pl.concat(comparisons), cast(WebGptOptions, entry.options))
 
 
 def _comparisons(file: LocalFile, entry: Entry) -> Iterator[pl.DataFrame]:
@@ -100,16 +100,16 @@ def _unpaired() -> Iterator[pl.Expr]:
             yield pl.coalesce(f"{name}_{side}", record.field(name)).alias(f"{name}_{side}")
 
 
-def _choose(comparisons: pl.DataFrame, min_score: float | None) -> pl.DataFrame:
+def _choose(comparisons: pl.DataFrame, options: WebGptOptions) -> pl.DataFrame:
     """Keep of each question the comparison that holds its best answer; the first of equals."""
     rows = comparisons.with_row_index("place").with_columns(pl.col("question").str.strip_chars())
     rows = rows.join(_best_answers(rows), on="place", how="left", maintain_order="left")
     rows = rows.with_columns(drop_where(pl.col("answer").is_null(), "empty"))
     rows = rows.with_columns(drop_where(~pl.col("is_best"), "not_best"))
-    if min_score is not None:
-        rows = rows.with_columns(drop_where(pl.col("score") < min_score, "low_score"))
+    if options.min_score is not None:
+        rows = rows.with_columns(drop_where(pl.col("score") < options.min_score, "low_score"))
     messages = pl.when(pl.col("answer").is_not_null()).then(pair("question", "answer")).alias("messages")
-    return rows.select(messages, "drop", "key", lang=pl.lit("en"))
+    return rows.select(messages, "drop", "key", lang=pl.lit(options.lang or "en"))
 
 
 def _best_answers(rows: pl.DataFrame) -> pl.DataFrame:

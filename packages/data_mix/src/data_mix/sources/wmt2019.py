@@ -20,7 +20,7 @@ from data_mix.records import parquet_records, record_key
 from data_mix.records.required import required
 from data_mix.schema import unless_dropped
 from data_mix.source import Entry, Hub, LocalFile, RawFile, Source
-from data_mix.translation import TranslationOptions, conversations
+from data_mix.translation import TranslationOptions, conversations, refuse_language
 
 _REPO: Final = "wmt/wmt19"
 
@@ -53,6 +53,7 @@ def _pair(entry: Entry) -> str:
 
 def _check(entry: Entry) -> None:
     _pair(entry)
+    refuse_language(entry)
 
 
 def _files(entry: Entry, _hub: Hub) -> list[RawFile]:

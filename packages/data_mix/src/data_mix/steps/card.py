@@ -19,19 +19,24 @@ def build_card(manifest: dict[str, Any]) -> str:
     """The card as Markdown; https://huggingface.co/docs/hub/datasets-cards says what the front matter may hold."""
     splits = sorted({part.split for part in parts_of(manifest)} - {"dropped"})
     rows = sum(part.rows for part in parts_of(manifest) if part.split in splits)
-    lines = ["---", "configs:", "- config_name: default", "  data_files:"]
-    lines += [line for split in splits for line in (f"  - split: {split}", f"    path: {split}/*.arrow")]
-    lines += ["language:", *(f"- {tag}" for tag in _languages(manifest)), "size_categories:", f"- {_size(rows)}", "---", ""]
-    lines += [
-        f"# {manifest['name']}",
-        "",
-        f"{rows:,} conversations, formatted with the template `{manifest['template']['name']}`.",
-        "",
-    ]
+    lines = [*_front_matter(splits, _languages(manifest), rows), "", f"# {manifest['name']}", ""]
+    lines += [f"{rows:,} conversations, formatted with the template `{manifest['template']['name']}`.", ""]
     lines += ["| source | licence | read | dropped | train | validation |", "|---|---|---:|---:|---:|---:|"]
     lines += [_row(name, source) for name, source in manifest["sources"].items()]
-    lines += ["", *(f"- {warning}" for warning in manifest["licence_warnings"])] if manifest["licence_warnings"] else []
-    return "\n".join(lines) + "\n"
+    warnings = [f"- {_cell(warning)}" for warning in manifest["licence_warnings"]]
+    return "\n".join([*lines, *(["", *warnings] if warnings else [])]) + "\n"
+
+
+def _front_matter(splits: list[str], languages: list[str], rows: int) -> list[str]:
+    """YAML between two rules; tags are quoted, for YAML takes `no` for false."""
+    files = [line for split in splits for line in (f"  - split: {split}", f"    path: {split}/*.arrow")]
+    tags = [f'- "{tag}"' for tag in languages]
+    return [
+        *("---", "configs:", "- config_name: default"),
+        *(["  data_files:", *files] if files else ["  data_files: []"]),
+        *(["language:", *tags] if tags else []),
+        *("size_categories:", f"- {_size(rows)}", "---"),
+    ]
 
 
 def _languages(manifest: dict[str, Any]) -> list[str]:
@@ -45,8 +50,13 @@ def _size(rows: int) -> str:
     return next((name for limit, name in _SIZES if rows < limit), "n>10M")
 
 
+def _cell(text: str) -> str:
+    """A text of the user's as one cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
 def _row(name: str, source: dict[str, Any]) -> str:
     rows = source["rows"]
     dropped = sum(rows["dropped"].values())
     kept = rows["kept"]
-    return f"| {name} | {source['licence']} | {rows['read']} | {dropped} | {kept['train']} | {kept['validation']} |"
+    return f"| {name} | {_cell(source['licence'])} | {rows['read']} | {dropped} | {kept['train']} | {kept['validation']} |"

@@ -1,83 +1,92 @@
-"""What this machine remembers of the builds that it wrote: which task made which part of which folder.
+"""What this machine remembers of the builds that it wrote: which task made which file of which folder.
 
 It lets a killed build go on where it was, a changed cap rewrite only the parts that it touches, and an unchanged build end at
 once. It lives in the cache, is only ever a short cut (without it, all is written again), and believes a file only while its
-size, time and inode are those that were noted.
+size, times and inode are those that were noted, and a note only while its checksum is right.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_mix.files import write_bytes
+from data_mix.errors import OutputError
+from data_mix.files import make_folder, output_errors, seal, unseal, write_bytes
 from data_mix.shards import MANIFEST, Part
+
+log = logging.getLogger(__name__)
 
 
 class Journal:
-    """The notes on one build folder: a line of JSON per file, appended once the file is in place."""
+    """The notes on one build folder: a sealed line of JSON per file, appended once the file is in place.
+
+    Raises OutputError where a part cannot be noted.
+    """
 
     def __init__(self, home: Path, out: Path) -> None:
         self._out = out
-        self._path = home / "journals" / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:32]}.jsonl"
-        self._notes = {note["path"]: note for note in _read_lines(self._path)}
+        self._path = home / "journals" / f"{hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:32]}.jsonl"
+        self._notes = {note["path"]: note for note in _read_notes(self._path)}
 
     def part(self, task: str, path: str) -> Part | None:
         """The part that this task wrote under this path, where it still stands untouched."""
-        note = self._notes.get(path)
-        if note is None or note["task"] != task or note["stat"] != _stat(self._out / path):
-            return None
-        return Part(**note["part"])
+        return Part(**self._notes[path]["part"]) if self._stands(path, task) else None
 
     def note_part(self, task: str, part: Part) -> None:
         """Remember that the task wrote the part."""
         self._append({"path": part.path, "task": task, "part": asdict(part)})
 
-    def is_whole(self, plan: str, out_parts: list[Part]) -> bool:
-        """Whether the manifest is the one that this plan ended with and every part still stands untouched."""
-        note = self._notes.get(MANIFEST)
-        if note is None or note["task"] != plan or note["stat"] != _stat(self._out / MANIFEST):
-            return False
-        return all(self._stands(part) for part in out_parts)
+    def is_whole(self, plan: str, parts: Collection[str], files: Collection[str]) -> bool:
+        """Whether the plan ended with the manifest and the files beside it as they stand, and every part is untouched."""
+        return all(self._stands(path, plan) for path in (MANIFEST, *files)) and all(self._stands(path) for path in parts)
 
-    def note_manifest(self, plan: str) -> None:
-        """Remember that the plan ended with the manifest that stands now, and forget what is gone."""
-        self._append({"path": MANIFEST, "task": plan})
-        standing = [note for path, note in self._notes.items() if note["stat"] == _stat(self._out / path)]
-        write_bytes(self._path, "".join(json.dumps(note) + "\n" for note in standing).encode())
+    def note_end(self, plan: str, files: Collection[str]) -> None:
+        """Remember that the plan ended with the manifest and these files beside it, and forget what is gone.
 
-    def _stands(self, part: Part) -> bool:
-        note = self._notes.get(part.path)
-        return note is not None and note["stat"] == _stat(self._out / part.path)
+        Raises nothing: the build is whole, and what cannot be noted costs only the next one its short cut.
+        """
+        try:
+            for path in (*files, MANIFEST):
+                self._append({"path": path, "task": plan})
+            standing = [note for path, note in self._notes.items() if self._stands(path)]
+            write_bytes(self._path, b"".join(_line(note) for note in standing))
+        except OutputError as error:
+            log.warning("%s (the build is whole, but the next one of this folder will write it anew)", error)
+
+    def _stands(self, path: str, task: str | None = None) -> bool:
+        """Whether the file is the one that was noted, and made by this task (None: by any)."""
+        note, stat = self._notes.get(path), _stat(self._out / path)
+        return note is not None and stat is not None and note["stat"] == stat and task in (None, note["task"])
 
     def _append(self, note: dict[str, Any]) -> None:
         note["stat"] = _stat(self._out / note["path"])
         self._notes[note["path"]] = note
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(note) + "\n")
+        with output_errors(self._path):
+            make_folder(self._path.parent)
+            with self._path.open("ab") as file:
+                file.write(b"\n" + _line(note))  # a line that a kill cut short ends before this one
+
+
+def _line(note: dict[str, Any]) -> bytes:
+    return seal(json.dumps(note).encode()) + b"\n"
 
 
 def _stat(path: Path) -> list[int] | None:
-    """What a file that was written again cannot have in common with its predecessor."""
+    """What a file that was changed cannot have in common with its predecessor; its mtime can be set back, its ctime cannot."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The notes; a line that a killed build left unfinished is passed over."""
-    if not path.is_file():
-        return []
-    notes = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            notes.append(json.loads(line))
-        except ValueError:
-            continue
-    return notes
+def _read_notes(path: Path) -> list[dict[str, Any]]:
+    """The notes; a line that is damaged, or that a killed build left unfinished, is passed over."""
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    return [json.loads(data) for line in lines if (data := unseal(line))]

@@ -29,10 +29,11 @@ def make_manifest(
     empty = keys.clear()
     sources = {entry.planned.entry.name: _source(entry, by_entry.get(place, empty)) for place, entry in enumerate(fetched)}
     facts = {"name": mix.name, "mix": mix.portable(), "template": template.describe(), "sources": sources}
+    contents = [[part.path, part.sha256] for part in parts]
     licences = {name: source["licence"] for name, source in sources.items()}
     return {
         **facts,
-        "fingerprint": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(),
+        "fingerprint": hashlib.sha256(json.dumps([facts, contents], sort_keys=True).encode()).hexdigest(),
         "licence_warnings": warnings(licences),
         "parts": part_records(parts),
     }
@@ -48,8 +49,8 @@ def _source(fetched: FetchedEntry, rows: pl.DataFrame) -> dict[str, Any]:
         )
     return {
         "source": entry.source.name,
-        "licence": entry.options.licence or entry.source.licence,
-        "homepage": entry.source.homepage,
+        "licence": fetched.planned.origin.licence,
+        "homepage": fetched.planned.origin.homepage,
         "files": fetched.records(),
         "rows": counts,
         "languages": _tally(rows.filter(pl.col("drop").is_null()), "lang"),
@@ -71,10 +72,9 @@ def _tally(rows: pl.DataFrame, column: str) -> dict[str, int]:
 def _notices(fetched: FetchedEntry, counts: dict[str, Any]) -> list[str]:
     """What a reader of the counts would wonder about."""
     options, notices = fetched.planned.entry.options, []
-    if fetched.planned.has_upstream_validation and "val_split" in options.model_fields_set:
+    if fetched.planned.has_upstream_validation:
         notices.append(f"upstream's own validation split is used, not val_split: {options.val_split}")
-    for cap, split in (("max_train_set", "train"), ("size", "train"), ("max_val_set", "validation")):
-        most, kept = getattr(options, cap), counts["kept"][split]
-        if most is not None and kept < most:
-            notices.append(f"{cap}: {most} was asked for, {kept} could be had")
+    kept, capped = counts["kept"]["train"], counts["dropped"].get("max_train_set")
+    if options.size is not None and kept < options.size and not capped:
+        notices.append(f"size: {options.size} was asked for, {kept} could be had")
     return notices

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import time
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from data_mix.errors import OutputError
-from data_mix.files import PARTIAL, output_errors, sync_folder
+from data_mix.files import PARTIAL, hold, make_folder, output_errors, sync_folder
 from data_mix.shards import MANIFEST, read_manifest
 
 _OURS: Final = re.compile(r"(train|validation|dropped)/[^/]+\.arrow|tokens/.+|.*\.partial|README\.md")
 """What a build that was ended before its manifest may have left."""
+
+_SPLIT_FOLDERS: Final = ("train", "validation", "dropped")
 
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Hold the folder for one build; OutputError where another build holds it, or where it holds other things.
 
-    The lock is the system's on the folder itself (flock), so that it goes with the process that held it.
+    A folder that is made for the build and into which nothing was written goes again.
     """
-    folder = _lock(out)
+    with output_errors(out):
+        was_there = out.is_dir()
+        make_folder(out)
+        held = hold(out)
+    if held is None:
+        raise OutputError(f"{out}: another build is writing it; wait until it ends, or choose another folder with -o")
     try:
         _refuse_foreign(out)
         yield
     finally:
-        with suppress(OSError):
-            out.rmdir()  # only where nothing was written into it
-        os.close(folder)
-
-
-def _lock(out: Path) -> int:
-    """Make the folder where there is none, and hold it: its file descriptor, to be closed."""
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        folder = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise OutputError(f"{out}: another build is writing it; wait until it ends, or choose another folder with -o") from None
-    return folder
+        if not was_there:
+            with suppress(OSError):
+                out.rmdir()  # only where it is empty
+        os.close(held)
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -64,24 +58,36 @@ def open_for_writing(out: Path) -> None:
     with output_errors(out):
         (out / MANIFEST).unlink(missing_ok=True)
         sync_folder(out)
-        remove_partials(out, older_than=0)
+        remove_partials(out)
+
+
+def strangers(out: Path, parts: Collection[str]) -> list[Path]:
+    """The Arrow files in the folders of the splits that are no part of the build: a reader would take them for some."""
+    found = [path for split in _SPLIT_FOLDERS for path in (out / split).glob("*.arrow")]
+    return sorted(path for path in found if path.relative_to(out).as_posix() not in parts)
 
 
 def remove_strangers(out: Path, parts: Collection[str]) -> None:
     """Remove the Arrow files of an earlier build that this one does not have."""
-    for folder in ("train", "validation", "dropped"):
-        for path in (out / folder).glob("*.arrow"):
-            if path.relative_to(out).as_posix() not in parts:
-                path.unlink()
+    with output_errors(out):
+        for path in strangers(out, parts):
+            path.unlink()
+            sync_folder(path.parent)  # before the manifest comes, else a power cut could bring them back beside it
+    for split in _SPLIT_FOLDERS:
         with suppress(OSError):
-            (out / folder).rmdir()  # only where it is empty now
+            (out / split).rmdir()  # only where it is empty now
 
 
-def remove_partials(folder: Path, *, older_than: float) -> None:
-    """Remove unfinished files and folders that no living process can still be writing (`older_than` in seconds)."""
-    for path in sorted(folder.rglob(f"*{PARTIAL}"), reverse=True):
-        if time.time() - path.stat().st_mtime < older_than:
-            continue
-        for inner in path.iterdir() if path.is_dir() else ():
-            inner.unlink()
-        path.rmdir() if path.is_dir() else path.unlink()
+def remove_partials(out: Path) -> None:
+    """Remove what is unfinished in a folder that this build holds."""
+    for path in sorted(out.rglob(f"*{PARTIAL}"), reverse=True):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remove_dead_folders(cache: Path) -> None:
+    """Remove the unfinished folders in a cache whose processes are gone; those of living ones are held (`writing_folder`)."""
+    for path in cache.rglob(f"*{PARTIAL}"):
+        held = hold(path) if path.is_dir() else None
+        if held is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)

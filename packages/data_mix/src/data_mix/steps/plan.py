@@ -6,9 +6,11 @@ Nothing of the data is fetched here; of a Parquet file that is capped, only the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from data_mix.errors import BuildError, ConfigError
 from data_mix.fetch import Fetcher, RemoteFile
 from data_mix.mix import Mix
 from data_mix.selection import draw_row_groups
-from data_mix.source import Entry, LocalFile, RawFile, Source
+from data_mix.source import Entry, LocalFile, Origin, RawFile, Source, is_url
 
 CONNECTIONS: Final = 8
 """Files that are asked for, or fetched, at a time."""
@@ -29,6 +31,8 @@ class PlannedFile:
     remote: RemoteFile
     row_groups: tuple[int, ...] | None = None
     """The row groups that are drawn; None: the whole file."""
+    label: str | None = None
+    """What stands in ids in place of its stem."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +42,9 @@ class PlannedEntry:
     entry: Entry
     files: tuple[PlannedFile, ...]
     fetcher: Fetcher
-
-    @property
-    def has_upstream_validation(self) -> bool:
-        """Whether upstream has a validation split, which then takes the place of `val_split`."""
-        return any(file.remote.split == "validation" for file in self.files)
+    origin: Origin
+    has_upstream_validation: bool
+    """Whether upstream has a validation split, which then takes the place of `val_split`, even if no row of it is wanted."""
 
     def bytes_to_fetch(self, file: PlannedFile) -> int | None:
         """Bytes of the file that are still to travel; None where its server does not say."""
@@ -51,8 +53,7 @@ class PlannedEntry:
             return 0
         if file.row_groups is None:
             return remote.size
-        spans = [self.fetcher.row_group_span(remote, group) for group in file.row_groups]
-        return sum(span.end - span.start for span in spans)
+        return sum(self.fetcher.bytes_of_row_group(remote, group) for group in file.row_groups)
 
     def fetch(self) -> FetchedEntry:
         """Have every file, or row group, that the plan names at hand."""
@@ -63,7 +64,9 @@ class PlannedEntry:
         return FetchedEntry(planned=self, files=tuple(by_file))
 
     def _fetch_one(self, file: PlannedFile, row_group: int | None) -> LocalFile:
-        return self.fetcher.fetch(file.remote) if row_group is None else self.fetcher.fetch_row_group(file.remote, row_group)
+        fetcher, remote = self.fetcher, file.remote
+        local = fetcher.fetch(remote) if row_group is None else fetcher.fetch_row_group(remote, row_group)
+        return replace(local, label=file.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,13 @@ class FetchedEntry:
 
     @property
     def tasks(self) -> list[tuple[LocalFile, ...]]:
-        """The files by task of reading: all in one where the source reads them together, else each alone."""
+        """The files by task of reading: those of a split in one where the source reads them together, else each alone."""
         each = [local for files in self.files for local in files]
-        return [tuple(each)] if self.planned.entry.source.together else [(local,) for local in each]
+        if not self.planned.entry.source.together:
+            return [(local,) for local in each]
+        return [
+            tuple(local for local in each if local.split == split) for split in dict.fromkeys(local.split for local in each)
+        ]
 
     def records(self) -> list[dict[str, Any]]:
         """Where every byte came from, for the manifest."""
@@ -96,6 +103,28 @@ class FetchedEntry:
             for (group, sha256), span in zip(groups, spans, strict=True)
         ]
         return record | {"etag": remote.etag, "ranges": ranges}
+
+
+def labels_of(files: Sequence[RemoteFile]) -> dict[str, str]:
+    """What tells apart the rows of an entry's files of one stem and split: their folders too, else the whole path; by path.
+
+    Files of one's own have none: where they lie is no business of an id.
+    """
+    stems = Counter((file.split, _stem(file.name)) for file in files)
+    longer = Counter((file.split, _with_folder(file)) for file in files)
+    return {
+        file.path: _with_folder(file) if longer[file.split, _with_folder(file)] == 1 else file.path
+        for file in files
+        if stems[file.split, _stem(file.name)] > 1 and not (is_url(file.path) or Path(file.path).is_absolute())
+    }
+
+
+def _stem(name: str) -> str:
+    return name.split(".", 1)[0]
+
+
+def _with_folder(file: RemoteFile) -> str:
+    return file.path.removesuffix(file.name) + _stem(file.name)
 
 
 def plan_mix(mix: Mix, make_fetcher: Callable[[Path | None], Fetcher], *, samples: bool = False) -> list[PlannedEntry]:
@@ -121,9 +150,22 @@ def _plan_entry(entry: Entry, fetcher: Fetcher, samples: Path | None) -> Planned
     remotes = [remote for raw in _raw_files(entry, fetcher, samples) for remote in fetcher.resolve(raw)]
     if not remotes:
         raise ConfigError(f"entry {entry.name!r}: its source names no file; check its options")
-    drawn = _draw(entry, remotes, fetcher)
-    files = tuple(PlannedFile(remote=remote, row_groups=drawn.get(remote.path)) for remote in remotes)
-    return PlannedEntry(entry=entry, files=tuple(file for file in files if file.row_groups != ()), fetcher=fetcher)
+    drawn, labels = _draw(entry, remotes, fetcher), labels_of(remotes)
+    files = [PlannedFile(remote=each, row_groups=drawn.get(each.path), label=labels.get(each.path)) for each in remotes]
+    return PlannedEntry(
+        entry=entry,
+        files=tuple(file for file in files if file.row_groups != ()),
+        fetcher=fetcher,
+        origin=_origin(entry, fetcher),
+        has_upstream_validation=any(remote.split == "validation" for remote in remotes),
+    )
+
+
+def _origin(entry: Entry, fetcher: Fetcher) -> Origin:
+    """Whose the data are; what the mix says of the licence comes first."""
+    source = entry.source
+    found = source.origin(entry, fetcher) if source.origin else Origin(licence=source.licence, homepage=source.homepage)
+    return replace(found, licence=entry.options.licence or found.licence)
 
 
 def _raw_files(entry: Entry, fetcher: Fetcher, samples: Path | None) -> list[RawFile]:
@@ -149,5 +191,6 @@ def _draw(entry: Entry, remotes: list[RemoteFile], fetcher: Fetcher) -> dict[str
 
 
 def _train_cap(entry: Entry) -> int | None:
+    """Rows to draw so that, after `fraction` has taken its share, as many as the caps allow are left; None: all."""
     caps = [cap for cap in (entry.options.max_train_set, entry.options.size) if cap is not None]
-    return min(caps, default=None)
+    return ceil(min(caps) / (entry.options.fraction or 1)) if caps else None

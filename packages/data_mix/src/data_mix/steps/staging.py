@@ -5,6 +5,7 @@ raw file that another has read with the same options and the same code:
 
     staged/KEY/rows.arrow    the rows (`schema.STAGED`), in batches of the source's frames
                keys.arrow    what *decide* needs (`selection.KEYS`), in the same order
+               proof         bytes and checksum of both
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,9 +27,11 @@ from unicodedata import unidata_version
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 
-from data_mix.files import writing_folder
+from data_mix.errors import RawFileError
+from data_mix.files import file_checksum, hold, output_errors, read_sealed, write_sealed, writing_folder
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
 from data_mix.shards import read_batches, write_part
@@ -35,9 +40,10 @@ from data_mix.stage import StageOptions, run_stages
 
 ROWS: Final = "rows.arrow"
 KEYS_FILE: Final = "keys.arrow"
+PROOF: Final = "proof"
 
 _ROLE_CODES: Final = {"system": 1, "user": 2, "assistant": 3}
-_DECIDING: Final = ("polars", "py3langid", "langdetect")
+_DECIDING: Final = ("polars", "pyarrow", "py3langid", "langdetect")
 """Libraries whose next version may give other rows or keys; beside them, the version of the Unicode data."""
 
 _PACKAGE: Final = Path(__file__).parent.parent / "__init__.py"
@@ -72,7 +78,7 @@ class Unit:
             "entry": [entry.name, entry.source.name, dict(entry.params), entry.seed, entry.max_record_bytes],
             "options": entry.options.model_dump(mode="json", exclude=set(NOT_READ)),
             "stages": {name: options.model_dump(mode="json") for name, options in sorted(self.stages.items())},
-            "files": [[file.name, file.sha256, file.row_group] for file in self.files],
+            "files": [[file.name, file.label, file.sha256, file.row_group, file.split] for file in self.files],
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -83,8 +89,22 @@ class Unit:
 
     @property
     def is_staged(self) -> bool:
-        """Whether the part stands already; a folder is renamed into place only when whole."""
-        return (self.folder / KEYS_FILE).is_file() and (self.folder / ROWS).is_file()
+        """Whether the part stands, and its keys are as they were written (of the rows, only the size is looked at)."""
+        return _is_as_written(self.folder, KEYS_FILE) and _is_as_written(self.folder, ROWS, read=False)
+
+    @property
+    def has_whole_rows(self) -> bool:
+        """Whether the part's rows are as they were written, by their checksum."""
+        return _is_as_written(self.folder, ROWS)
+
+
+def _is_as_written(folder: Path, name: str, *, read: bool = True) -> bool:
+    """Whether the file has the size, and where it is to be read the checksum, of which its folder has the proof."""
+    proof, path = read_sealed(folder / PROOF), folder / name
+    if proof is None or not path.is_file():
+        return False
+    size, checksum = json.loads(proof)[name]
+    return path.stat().st_size == size and (not read or file_checksum(path) == checksum)
 
 
 @cache
@@ -115,12 +135,30 @@ def stage_unit(unit: Unit) -> None:
     """Read a unit's files and write its staged part."""
     if unit.is_staged:
         return
+    remove_damaged(unit)
     keys: list[pl.DataFrame] = []
     with writing_folder(unit.folder) as folder:
-        write_part(folder / ROWS, STAGED, _batches(unit, keys), with_digest=False)
+        rows = write_part(folder / ROWS, STAGED, _batches(unit, keys), xxhash.xxh3_128)
         table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
         arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches(), with_digest=False)
+        written = {
+            ROWS: rows[1:],
+            KEYS_FILE: write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches(), xxhash.xxh3_128)[1:],
+        }
+        write_sealed(folder / PROOF, json.dumps(written).encode())
+
+
+def remove_damaged(unit: Unit) -> None:
+    """Remove a unit's staged part where it is not as it was written, so that it is staged again."""
+    with output_errors(unit.folder):
+        held = hold(unit.folder)
+        if held is None:  # it is not there, or another build is removing it
+            return
+        try:
+            if not (unit.is_staged and unit.has_whole_rows):
+                shutil.rmtree(unit.folder)
+        finally:
+            os.close(held)
 
 
 def read_keys(folder: Path) -> pl.DataFrame:
@@ -132,8 +170,8 @@ def read_keys(folder: Path) -> pl.DataFrame:
 def _batches(unit: Unit, keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
     """The staged rows, a batch per frame of the source; their keys are appended to `keys`."""
     entry = unit.entry
-    for raw in entry.source.read(entry, unit.files):
-        frame = run_stages(as_frame(_declare_language(raw, entry)), unit.stages)
+    for raw in _read(unit):
+        frame = run_stages(_declare_language(as_frame(raw), entry), unit.stages)
         frame = frame.with_columns(id=pl.concat_str(pl.lit(f"{entry.name}/"), "key"), messages=pl.col("messages").fill_null([]))
         frame = frame.with_columns(pl.col("lang").fill_null(UNKNOWN_LANGUAGE))
         if len(frame):
@@ -141,12 +179,23 @@ def _batches(unit: Unit, keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
             yield from _staged(frame)
 
 
+def _read(unit: Unit) -> Iterator[pl.DataFrame]:
+    """The frames of the source. Raises RawFileError where the system cannot read a raw file: a broken disk, no permission."""
+    try:
+        yield from unit.entry.source.read(unit.entry, unit.files)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        names = ", ".join(file.name for file in unit.files)
+        raise RawFileError(f"{names}: cannot be read ({os.strerror(error.errno)}); check the file and its disk") from error
+
+
 def _declare_language(frame: pl.DataFrame, entry: Entry) -> pl.DataFrame:
-    """Give every row the language that the mix declares for the entry, where the source does not use `lang` itself."""
+    """Give the rows that do not say their language the one that the mix declares for the entry."""
     declared = entry.options.lang
     if declared is None or entry.source.filters_lang:
         return frame
-    return frame.with_columns(lang=pl.lit(declared, dtype=pl.String))
+    return frame.with_columns(pl.col("lang").replace(UNKNOWN_LANGUAGE, None).fill_null(declared))
 
 
 def _staged(frame: pl.DataFrame) -> list[pa.RecordBatch]:

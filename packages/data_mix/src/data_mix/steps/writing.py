@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ class ShardTask:
     template: ChatTemplate
     pieces: tuple[Piece, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A digest of everything that the shard's bytes depend on."""
         digest = hashlib.sha256(json.dumps([self.path, self.source, self.template.describe()]).encode())
