@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from building import build_mix, entry, mix_of, pairs, write
+from building import build_mix, entry, mix_of, pairs, rows_of, write
 from commands import digests
 from data_mix.build import BuildOptions, build
 from data_mix.files import write_bytes
@@ -162,10 +162,12 @@ def test_a_build_of_the_same_mix_after_another_one_is_the_first_again(tmp_path: 
 
 @pytest.mark.parametrize("place", ["with blanks", "mit-ümlaut-你好", "deep/er/still", "x" * 200, b"not-utf8-\xff"], ids=ascii)
 def test_any_folder_can_be_built_into(tmp_path: Path, place: str | bytes) -> None:
-    """The name of the folder changes no byte."""
+    """The names of the folder and of the cache change no byte, and what was built can be read."""
     mix = mix_of(entry("n" * 100, write(tmp_path / "raw.jsonl", pairs(40))))
     whole = digests(build_mix(tmp_path, mix).path)
-    assert digests(build_mix(tmp_path, mix, out=os.fsdecode(place)).path) == whole
+    built = build(mix, tmp_path / os.fsdecode(place) / "out", BuildOptions(home=tmp_path / os.fsdecode(place)))[0]
+    assert digests(built.path) == whole
+    assert len(rows_of(built, "train")) > 30
 
 
 def test_a_link_to_a_folder_can_be_built_into(tmp_path: Path) -> None:

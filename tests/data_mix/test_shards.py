@@ -142,3 +142,31 @@ def test_token_shards_are_not_strangers(out: Path) -> None:
     (out / "tokens").mkdir()
     (out / "tokens/x.train.arrow").write_bytes(b"")
     assert verify(out) == []
+
+
+def test_a_reader_of_a_folder_that_is_built_again_is_told_so(out: Path) -> None:
+    """Parts are never taken for those of a build whose manifest is gone, or another, since the folder was opened."""
+    build = open_build(out)
+    text = (out / MANIFEST).read_bytes()
+    for change in ((out / MANIFEST).unlink, lambda: (out / MANIFEST).write_bytes(text)):
+        change()
+        with pytest.raises(FormatError, match="is being built again, or was since it was opened"):
+            list(build.tables("train"))
+
+
+def test_a_part_that_is_no_arrow_is_said_in_one_line(out: Path) -> None:
+    """A part of the right size with other bytes is an error that names it."""
+    build = open_build(out)
+    part_of(out).write_bytes(bytes(part_of(out).stat().st_size))
+    with pytest.raises(FormatError, match=r"s-00000\.arrow: is damaged or missing"):
+        list(build.tables("train"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"parts": None}, {"parts": [{"path": "x"}]}, {"files": 5}, {"version": "new"}, {"parts": 5}]
+)
+def test_a_manifest_of_the_wrong_form_is_refused(out: Path, changes: dict[str, object]) -> None:
+    """A manifest whose lists are none is damaged, and the line says what to do."""
+    rewrite_manifest(out, **changes)
+    with pytest.raises(FormatError, match=r"is damaged .*; remove it and build again"):
+        open_build(out)

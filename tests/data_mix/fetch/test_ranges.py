@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -278,3 +279,12 @@ def test_a_real_row_group_costs_its_bytes_and_the_footer(hub: HubServer, shared:
     assert len(remotes) == 13
     assert read(local) == pq.ParquetFile(io.BytesIO(data)).read_row_group(2)
     assert hub.sent() == footer_bytes(data) + span_of(data, 2).end - span_of(data, 2).start
+
+
+def test_a_path_that_is_not_utf8_is_opened_too(tmp_path: Path) -> None:
+    """Folders may have any name that the system allows."""
+    path = tmp_path / os.fsdecode(b"\xff.parquet")
+    path.write_bytes(parquet())
+    [own] = make_fetcher().resolve(RawFile(path=str(path)))
+    assert make_fetcher().row_groups(own) == [100] * 10
+    assert open_parquet(LocalFile(name="own.parquet", path=path, sha256="")).read() == ROWS

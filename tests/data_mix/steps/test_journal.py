@@ -1,5 +1,7 @@
 """What this machine remembers of the builds that it wrote."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,32 @@ def test_the_journal_does_not_grow_with_the_builds(out: Path) -> None:
         reopened(out).note_part("task", PART)
         reopened(out).note_end("plan", [])
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_file_that_was_changed_and_its_time_set_back_is_not_believed(out: Path) -> None:
+    """A part that was edited is written again, though size, mtime and place are what they were."""
+    before = (out / PART.path).stat()
+    (out / PART.path).write_bytes(b"xyz")
+    os.utime(out / PART.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (out / PART.path).stat().st_mtime_ns == before.st_mtime_ns
+    assert reopened(out).part("task", PART.path) is None
+
+
+@pytest.mark.parametrize("place", range(0, 200, 7))
+def test_a_note_that_lost_a_bit_is_passed_over(out: Path, place: int) -> None:
+    """A damaged note is never believed, and the notes after it are."""
+    (path,) = (out.parent / "home" / "journals").iterdir()
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    assert reopened(out).part("task", PART.path) in (None, PART)
+    reopened(out).note_part("task", PART)
+    assert reopened(out).part("task", PART.path) == PART
+
+
+def test_a_journal_that_cannot_be_written_does_not_fail_a_whole_build(out: Path) -> None:
+    """The last note is a short cut only: where it cannot be written, the build stands."""
+    journal = reopened(out)
+    shutil.rmtree(out.parent / "home")
+    (out.parent / "home").write_text("in the way")
+    journal.note_end("plan", [])

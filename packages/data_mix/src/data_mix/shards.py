@@ -57,7 +57,8 @@ def write_part(
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The batches of an Arrow file one by one, read (not mapped) so that memory holds one at a time."""
-    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+    # Arrow takes a path that is not UTF-8 as bytes only.
+    with pa.OSFile(os.fsencode(path)) as file, pa.ipc.open_file(file) as reader:
         for index in range(reader.num_record_batches):
             yield reader.get_batch(index)
 
@@ -94,7 +95,9 @@ def _parse_manifest(text: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError(f"{path}: is no manifest of a build (format is not {FORMAT!r}); name a build folder")
     version = manifest.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if not isinstance(version, int):
+        raise FormatError(f"{path}: is damaged (version {version!r}); remove it and build again")
+    if version > VERSION:
         raise FormatError(
             f"{path}: has format version {version}, this datamix reads up to {VERSION}; install a newer data-mix-builder"
         )
@@ -141,7 +144,7 @@ class Build:
     def _table(self, part: Part) -> pa.Table:
         path = self.path / part.path
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+            table = pa.ipc.open_file(pa.memory_map(os.fsencode(path))).read_all()
         except (pa.ArrowException, OSError) as error:
             self._refuse_other_build()
             raise FormatError(f"{path}: is damaged or missing ({error}); build again") from error

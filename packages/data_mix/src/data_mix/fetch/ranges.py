@@ -11,6 +11,7 @@ which bytes it holds and proves them:
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ def read_metadata(file: Path | RangedFile, name: str) -> pq.FileMetaData:
     """The footer of a whole file, or of a folder of ranges that holds it, and nothing but it."""
     try:
         if isinstance(file, Path):
-            return pq.read_metadata(file)
+            return pq.read_metadata(pa.OSFile(os.fsencode(file)))
         size = file.seek(0, io.SEEK_END)
         start, _ = footer_span(size, _read_span(file, tail_span(size, name)), name)
         return pq.read_metadata(pa.BufferReader(_read_span(file, Span(start, size))))
@@ -147,7 +148,7 @@ def open_parquet(file: LocalFile) -> pq.ParquetFile:
     """
     try:
         if not file.path.is_dir():
-            return pq.ParquetFile(file.path)
+            return pq.ParquetFile(pa.OSFile(os.fsencode(file.path)))
         ranged = RangedFile(file.path, file.name)
         return pq.ParquetFile(pa.PythonFile(ranged, mode="r"), metadata=read_metadata(ranged, file.name), pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
