@@ -52,6 +52,13 @@ LAYERS: Final = (
     ("steps.manifest", "steps.writing"),
     ("build",),
     # token shards
+    ("tokens.arrays", "tokens.tokenizer"),
+    ("tokens.encode", "tokens.token_shards"),
+    ("tokens.layout", "tokens.proof"),
+    ("tokens.rows",),
+    ("tokens.parts",),
+    ("tokens.tokenizing",),
+    ("tokens",),
     # packs
     ("packing.compiled", "packing.conversations", "packing.order"),
     ("packing.cutting", "packing.fitting"),

@@ -22,7 +22,7 @@ import pytest
 from commands import Shell, section
 
 SAMPLES = ("--configs", "one", "--samples")
-COMMANDS = ("sources", "plan", "build", "inspect", "verify", "schema")
+COMMANDS = ("sources", "plan", "build", "tokenize", "inspect", "verify", "schema")
 
 
 @pytest.fixture(scope="module")

@@ -158,6 +158,37 @@ def build(
 
 
 @app.command()
+def tokenize(
+    out: Out,
+    tokenizer: Annotated[
+        str,
+        typer.Option(metavar="NAME_OR_FOLDER", help="A tokenizer's folder, its tokenizer.json, or a repository of the hub."),
+    ],
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes that encode [as many as cores].")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a build's token shards, to train from.
+
+    A run that was interrupted goes on where it was.
+    """
+    from data_mix.terminal import print_json, print_line, print_table, progress
+    from data_mix.tokens import load_tokenizer, tokenize_build
+
+    if quiet:
+        logging.getLogger().setLevel(logging.ERROR)
+    with progress(quiet=quiet or as_json) as report:
+        tokens, was_there = tokenize_build(out, load_tokenizer(tokenizer), workers=workers or _cores(), report=report)
+    files, columns = tokens.manifest["files"], ["rows", "tokens", "trained"]
+    if as_json:
+        print_json(tokens.manifest | {"path": str(tokens.path), "was_there": was_there})
+    elif not quiet:
+        rows = [[split, *(files[split][name] for name in columns)] for split in files]
+        print_table(["split", *columns], rows, numbers=columns)
+        print_line(f"{tokens.path}: {'nothing had changed' if was_there else 'written'}", "bold")
+
+
+@app.command()
 def inspect(
     out: Out,
     source: Annotated[str | None, typer.Option(metavar="SOURCE", help="Only this source.")] = None,

@@ -1,0 +1,137 @@
+"""One part of a build → ids in a staged file, and the staged files of a split → its token shard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from data_mix.files import DigestingFile, file_checksum, make_folder, output_errors, read_sealed, seal
+from data_mix.shards import Build, Part, read_batches, write_part
+from data_mix.tokens.arrays import from_numpy, strings, text_offsets, to_numpy
+from data_mix.tokens.encode import PlainText
+from data_mix.tokens.layout import Layout
+from data_mix.tokens.rows import encode_rows
+from data_mix.tokens.token_shards import token_schema
+
+SLICE_BYTES: Final = 4_000_000
+"""Of text that is encoded at once, into one batch of a shard: more would not stay in the processor's caches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One part of a build, to be encoded into a staged file."""
+
+    build: Build
+    part: Part
+    staged: Path
+    layout: Layout
+    plain: PlainText
+    vocabulary: int
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """What is in a staged part, or in a shard."""
+
+    rows: int = 0
+    tokens: int = 0
+    trained: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """The sums."""
+        return Counts(rows=self.rows + other.rows, tokens=self.tokens + other.tokens, trained=self.trained + other.trained)
+
+
+def read_staged(path: Path) -> Counts | None:
+    """What an earlier run has staged, where it still is as it was written."""
+    proof = read_sealed(_proof(path))
+    if proof is None or not path.is_file():
+        return None
+    checksum, counts = json.loads(proof)
+    return Counts(**counts) if file_checksum(path) == checksum else None
+
+
+def stage_part(task: Task) -> Counts:
+    """Encode one part."""
+    schema, counts = token_schema(task.vocabulary).remove(0), Counts()
+    dtype = schema.field("input_ids").type.value_type.to_pandas_dtype()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for messages in slices(_messages(task), SLICE_BYTES):
+            rows = encode_rows(messages, task.layout, task.plain, dtype)
+            counts.rows += len(rows.input_ids)
+            counts.tokens += len(rows.input_ids.values)
+            counts.trained += rows.trained
+            yield pa.RecordBatch.from_arrays([rows.input_ids, rows.loss], schema=schema)
+
+    checksum = _write_staged(task.staged, schema, batches())
+    with output_errors(task.staged):
+        _proof(task.staged).write_bytes(seal(json.dumps([checksum, asdict(counts)]).encode()))
+    return counts
+
+
+def _write_staged(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
+    """Write a staged file and return its checksum, by which it is believed: so it need not be waited for on its way to disk."""
+    with output_errors(path):
+        make_folder(path.parent)
+        raw = path.open("wb")
+    with raw:
+        file = DigestingFile(raw, xxhash.xxh3_128(), path)
+        with pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    return file.hexdigest
+
+
+def _proof(staged: Path) -> Path:
+    return staged.with_suffix(".proof")
+
+
+def _messages(task: Task) -> pa.ChunkedArray:
+    tables = task.build.tables(task.part.split, task.part.source)
+    return next(table["messages"] for part, table in tables if part.path == task.part.path)
+
+
+def slices(messages: pa.ChunkedArray, size: int) -> Iterator[pa.ListArray]:
+    """Runs of rows of about so many bytes of text, each one array; a row that is larger stands alone."""
+    sizes = np.concatenate([np.zeros(0, dtype=np.int64), *(_text_bytes(chunk) for chunk in messages.chunks)])
+    before = np.cumsum(sizes) - sizes
+    starts = np.flatnonzero(np.diff(before // size, prepend=-1))
+    for start, end in pairwise([*starts, len(sizes)]):
+        yield _as_one(messages.slice(start, end - start))
+
+
+def _text_bytes(messages: pa.ListArray) -> NDArray[np.int64]:
+    """Bytes of text of each row, read from the offsets alone."""
+    ends = text_offsets(messages.values.field("content"))[to_numpy(messages.offsets)]
+    sizes: NDArray[np.int64] = np.diff(ends.astype(np.int64))
+    return sizes
+
+
+def _as_one(chunked: pa.ChunkedArray) -> pa.ListArray:
+    return chunked.chunk(0) if chunked.num_chunks == 1 else pa.concat_arrays(chunked.chunks)
+
+
+def join(path: Path, tasks: Sequence[Task], counts: Sequence[Counts]) -> dict[str, Any]:
+    """Write the staged parts of a split as its token shard, in the order of the build; return what the manifest says of it."""
+    sources = list(dict.fromkeys(part.source for part in (tasks[0].build.parts if tasks else ())))
+    schema = token_schema(tasks[0].vocabulary)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for task in tasks:
+            for batch in read_batches(task.staged):
+                codes = np.full(batch.num_rows, sources.index(task.part.source), dtype=np.int16)
+                source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings(sources))
+                yield pa.RecordBatch.from_arrays([source, *batch.columns], schema=schema)
+
+    _, size, sha256 = write_part(path, schema, batches())
+    return {"path": path.name, **asdict(sum(counts, Counts())), "bytes": size, "sha256": sha256}

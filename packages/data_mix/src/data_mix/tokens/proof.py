@@ -1,0 +1,119 @@
+"""The proof of the encoder, made for every build: pieces of a sample of its messages are encoded by `tokenizers` as well."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import tokenizers
+
+from data_mix.errors import BuildError
+from data_mix.hashing import purpose_seed
+from data_mix.schema import ROLES, SPLITS
+from data_mix.shards import Build
+from data_mix.tokens.arrays import strings
+from data_mix.tokens.encode import Encoder, PlainText, beside_control_tokens, encoder
+from data_mix.tokens.tokenizer import ControlTokens, Tokenizer
+
+log = logging.getLogger(__name__)
+
+SAMPLE: Final = 500
+"""Messages that are encoded twice, to prove the fast encoder."""
+
+_SAMPLE_CHARACTERS: Final = 120
+"""Of each of them, from any place in it: a long message is not to take longer than all others."""
+
+
+class Reference:
+    """`tokenizers` with the template's control tokens, as a model's users have it: what all ids are proven by."""
+
+    def __init__(self, tokenizer: Tokenizer, control: ControlTokens, fence: str) -> None:
+        data = beside_control_tokens(tokenizer)
+        self._backend = tokenizers.Tokenizer.from_str(json.dumps(data))
+        added = [tokenizers.AddedToken(token, special=True, normalized=False) for token in control.ids]
+        self._backend.add_special_tokens(added)
+        self._control = {*tokenizer.special_tokens, *control.ids}
+        self._fence = fence
+        if {token: self._backend.token_to_id(token) for token in control.ids} != dict(control.ids):
+            raise BuildError(f"{tokenizer.where}: its ids have gaps, so that new tokens cannot follow the last; name another")
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text between two control tokens; where it holds what looks like one, of the text as plain characters."""
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text."""
+        looks_like_control = [any(token in text for token in self._control) for text in texts]
+        fence = self._fence
+        fenced = self._encode(
+            [f"{fence}{text}{fence}" for text, like in zip(texts, looks_like_control, strict=True) if not like]
+        )
+        self._backend.encode_special_tokens = True
+        plain = self._encode([text for text, like in zip(texts, looks_like_control, strict=True) if like])
+        self._backend.encode_special_tokens = False
+        return [next(plain) if like else next(fenced)[1:-1] for like in looks_like_control]
+
+    def _encode(self, texts: list[str]) -> Iterator[list[int]]:
+        return iter([list(each.ids) for each in self._backend.encode_batch_fast(texts, add_special_tokens=False)])
+
+
+def proven(plain: PlainText, reference: Reference, sample: Sequence[str], where: str) -> PlainText:
+    """The encoder that gives the reference's ids for the sample: gigatoken, else `tokenizers`, with a warning."""
+    wanted = reference.encode_all(sample)
+    slow = plain._replace(is_fast=False)
+    try:
+        different = _differences(encoder(plain), sample, wanted)
+    except RuntimeError as error:
+        log.warning("%s: gigatoken refuses it (%s); tokenizers encodes, many times slower", where, str(error).splitlines()[0])
+    else:
+        if not different:
+            return plain
+        log.warning(
+            "%s: gigatoken encodes %d of %d messages otherwise than tokenizers, which now encodes all, many times slower",
+            where,
+            different,
+            len(sample),
+        )
+    if different := _differences(encoder(slow), sample, wanted):
+        log.warning(
+            "%s: encodes %d of %d messages otherwise beside a control token than by themselves; they are encoded by themselves",
+            where,
+            different,
+            len(sample),
+        )
+    return slow
+
+
+def _differences(encode: Encoder, sample: Sequence[str], wanted: list[list[int]]) -> int:
+    offsets, ids = encode(strings(sample))
+    found = [ids[start:end].tolist() for start, end in pairwise(offsets)]
+    return sum(one != other for one, other in zip(found, wanted, strict=True))
+
+
+def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
+    """Texts of messages, as they are encoded, drawn by the hash of their place in the build: the same in every run."""
+    counts = [part.rows for part in build.parts if part.split in SPLITS]
+    total = sum(counts)
+    draws = (purpose_seed(place, "token sample") for place in range(SAMPLE if total else 0))
+    wanted = np.array(sorted({draw % total for draw in draws}), dtype=np.int64)
+    texts, first = [], 0
+    for split in SPLITS:
+        for _, table in build.tables(split):
+            last = first + table.num_rows
+            places = (wanted[(wanted >= first) & (wanted < last)] - first).tolist()
+            rows = (table["messages"][place].as_py() for place in places)  # `take` would copy the whole column
+            texts += [_piece_of_one(messages, literals, number) for number, messages in enumerate(rows)]
+            first = last
+    return texts
+
+
+def _piece_of_one(messages: list[dict[str, Any]], literals: Sequence[str], number: int) -> str:
+    """A piece of one message of a conversation: over many of them, each place has its turn."""
+    message = messages[number % len(messages)]
+    content = message["content"]
+    start = purpose_seed(number, "token sample piece") % max(len(content) - _SAMPLE_CHARACTERS + 1, 1)
+    return str(literals[ROLES.index(message["role"])] + content[start : start + _SAMPLE_CHARACTERS])

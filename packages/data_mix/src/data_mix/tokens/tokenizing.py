@@ -1,0 +1,158 @@
+"""A build → its token shards, one task per part of the build.
+
+Each part is encoded into a staged file below OUT/tokens/KEY.parts, believed while its checksum is right, so that a run that
+was killed goes on where it was; then the staged files are joined in the order of the build. What comes out depends on build
+and tokenizer alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from data_mix.engine import run
+from data_mix.errors import FormatError, OutputError
+from data_mix.files import PARTIAL, hold, output_errors
+from data_mix.schema import SPLITS
+from data_mix.shards import Build, open_build
+from data_mix.template import chat_template
+from data_mix.tokens.encode import PlainText, plain_text
+from data_mix.tokens.layout import Layout, make_layout
+from data_mix.tokens.parts import Counts, Task, join, read_staged, stage_part
+from data_mix.tokens.proof import Reference, proven, sample_texts
+from data_mix.tokens.token_shards import Tokens, open_tokens, template_of, tokens_path, write_tokens_manifest
+from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens
+
+PARTS: Final = ".parts"
+"""The suffix of the folder of staged parts."""
+
+Report = Callable[[str, int, int], None]
+"""Told (step, tasks done, tasks in all)."""
+
+
+def tokenize_build(
+    out: Path, tokenizer: Tokenizer, *, workers: int = 1, report: Report = lambda *_: None
+) -> tuple[Tokens, bool]:
+    """Write the token shards of a build; return them, and whether they stood there already.
+
+    Raises ConfigError where the tokenizer does not fit the build's template, FormatError where the build is not whole, and
+    OutputError where the shards cannot be written or another command is at the folder.
+    """
+    build = open_build(out)
+    template = template_of(build)
+    control_tokens(tokenizer, template)  # refuses a tokenizer with another eos before anything is touched
+    with _held(out):
+        path = tokens_path(build, tokenizer)
+        if (standing := _standing(path)) is not None:
+            return standing, True
+        folder = path.with_suffix(PARTS)
+        _clear(path.parent, folder)
+        prepared = prepare(tokenizer, template.name, template.eos)
+        tasks = _tasks(build, tokenizer, prepared, folder)
+        counts = _stage(tasks, workers, report)
+        files = {split: _join(path, split, tasks, counts) for split in SPLITS}
+        tokens = write_tokens_manifest(path, _facts(build, tokenizer, prepared.control) | {"files": files})
+        shutil.rmtree(folder, ignore_errors=True)
+    return tokens, False
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold the build folder: neither a build nor another tokenize may write into it meanwhile."""
+    with output_errors(out):
+        held = hold(out)
+    if held is None:
+        raise OutputError(f"{out}: another datamix is writing it; wait until it ends")
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _standing(path: Path) -> Tokens | None:
+    """The shards where they stand whole; where something of them is damaged, their manifest goes first."""
+    try:
+        return open_tokens(path)
+    except FormatError:
+        with output_errors(path):
+            path.unlink(missing_ok=True)
+        return None
+
+
+def _clear(tokens: Path, keep: Path) -> None:
+    """Remove what runs left that were ended, but for the staged parts that this one can use."""
+    with output_errors(tokens):
+        for path in [*tokens.glob(f"*{PARTIAL}"), *keep.glob(f"*{PARTIAL}")]:
+            path.unlink(missing_ok=True)
+    for path in tokens.glob(f"*{PARTS}"):
+        if path != keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class Prepared(NamedTuple):
+    """A tokenizer and a template, loaded and put together."""
+
+    control: ControlTokens
+    reference: Reference
+    layout: Layout
+    plain: PlainText
+
+
+@cache
+def prepare(tokenizer: Tokenizer, template: str, eos: str) -> Prepared:
+    """Load a tokenizer for a template of this name and eos, once in each process; ConfigError where they do not fit."""
+    chat = chat_template(template, eos)
+    control = control_tokens(tokenizer, chat)
+    reference = Reference(tokenizer, control, eos)
+    return Prepared(control, reference, make_layout(chat, control.ids, reference.encode), plain_text(tokenizer, control))
+
+
+def _tasks(build: Build, tokenizer: Tokenizer, prepared: Prepared, folder: Path) -> list[Task]:
+    """A task per part of the build, all with the encoder that is proven on it."""
+    sample = sample_texts(build, prepared.layout.literals)
+    plain = proven(prepared.plain, prepared.reference, sample, tokenizer.where)
+    parts = [part for part in build.parts if part.split in SPLITS]
+    return [
+        Task(
+            build=build,
+            part=part,
+            staged=folder / f"{place:05d}.arrow",
+            layout=prepared.layout,
+            plain=plain,
+            vocabulary=prepared.control.vocabulary,
+        )
+        for place, part in enumerate(parts)
+    ]
+
+
+def _stage(tasks: Sequence[Task], workers: int, report: Report) -> list[Counts]:
+    """Encode every part that an earlier run has not encoded."""
+    counts = [read_staged(task.staged) for task in tasks]
+    missing = [place for place, found in enumerate(counts) if found is None]
+    report("tokenize", 0, len(missing))
+    for done, (place, result) in enumerate(run(stage_part, [tasks[place] for place in missing], workers), start=1):
+        counts[missing[place]] = result
+        report("tokenize", done, len(missing))
+    return [each for each in counts if each is not None]
+
+
+def _join(path: Path, split: str, tasks: Sequence[Task], counts: Sequence[Counts]) -> dict[str, Any]:
+    """The token shard of a split."""
+    mine = [place for place, task in enumerate(tasks) if task.part.split == split]
+    return join(path.with_suffix(f".{split}.arrow"), [tasks[place] for place in mine], [counts[place] for place in mine])
+
+
+def _facts(build: Build, tokenizer: Tokenizer, control: ControlTokens) -> dict[str, Any]:
+    """What the manifest says beside the files."""
+    return {
+        "build": build.manifest["fingerprint"],
+        "template": build.manifest["template"],
+        "tokenizer": {"sha256": tokenizer.sha256, "vocabulary": control.vocabulary},
+        "control": dict(control.ids),
+        "added": list(control.added),
+    }
