@@ -25,9 +25,9 @@ import pyarrow as pa
 import build_ours
 import build_raw
 from bench_build import DOLLY, GSM8K, ONE_THREAD, ROWS_OF_BOTH
+from data_mix.arrays import strings
 from data_mix.shards import open_build
 from data_mix.tokens import load_tokenizer, tokenize_build
-from data_mix.tokens.arrays import strings
 from data_mix.tokens.encode import encoder
 from data_mix.tokens.tokenizing import prepare
 

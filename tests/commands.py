@@ -69,6 +69,12 @@ class Shell:
         return manifest
 
 
+def run_code(code: str, folder: Path) -> str:
+    """What a program prints that is run in a process of its own, with the distributions that lie in the folder."""
+    command, variables = [sys.executable, "-c", code], {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True).stdout
+
+
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())

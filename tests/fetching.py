@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
+from data_mix.errors import FetchError
 from data_mix.fetch import Fetcher, RemoteFile, datamix_home
 from data_mix.source import RawFile
 from hub_server import HubServer
@@ -37,6 +40,17 @@ def fetch_url(url: str, **names: Any) -> bytes:
     fetcher = make_fetcher()
     [remote] = fetcher.resolve(RawFile(path=url, **names))
     return fetcher.fetch(remote).path.read_bytes()
+
+
+def leave_part(hub: HubServer, path: str, cut: int) -> Path:
+    """The part that is left of a fetch that ended after `cut` bytes, with the hub well again."""
+    hub.put(REPO, path, LARGE)
+    hub.fail(path, cut=cut)
+    hub.fail(path, times=5, status=503)
+    with pytest.raises(FetchError):
+        fetch(path)
+    [partial] = (datamix_home() / "files").rglob("*.partial")
+    return partial
 
 
 def stored() -> list[Path]:

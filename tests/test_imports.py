@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 LAYERS: Final = (
     # the ground
-    ("errors", "hashing", "licence", "schema"),
+    ("arrays", "errors", "hashing", "licence", "schema"),
     ("engine", "files", "source", "stage", "template", "terminal"),
     ("language.tags", "language.langid_walk"),
     ("language",),
@@ -52,7 +52,7 @@ LAYERS: Final = (
     ("steps.manifest", "steps.writing"),
     ("build",),
     # token shards
-    ("tokens.arrays", "tokens.tokenizer"),
+    ("tokens.tokenizer",),
     ("tokens.encode", "tokens.token_shards"),
     ("tokens.layout", "tokens.proof"),
     ("tokens.rows",),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands import run_code
 from data_mix.config import Config, load
 from data_mix.config.nodes import Place, as_node, plain
 from data_mix.config.sections import merge
@@ -312,15 +311,7 @@ def test_a_source_of_another_distribution_is_found(tmp_path: Path) -> None:
         "entry = resolve_mix(load([], {'datasets': '[{tiny_de: {colour: blue}}]'})).entries[0];"
         "print(entry.options.colour, entry.params['a'])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ended.stdout.split() == ["blue", "de"]
+    assert run_code(code, tmp_path).split() == ["blue", "de"]
 
 
 def test_a_config_made_by_hand_resolves_too() -> None:

@@ -15,32 +15,13 @@ import pytest
 from commands import Shell, digests, section
 from data_mix.shards import open_build
 from hub_server import HubServer
+from reference_card import DATASETS
 
-CARD = """\
-datasets:
-  - wmt2019_zh-en:
-      max_val_set: 1000
-      max_train_set: {wmt_cap}
-  - ted_trans_en-ja:
-      max_val_set: 1000
-      max_train_set: 20000
-  - ted_trans_zh-ja:
-      max_val_set: 1000
-      max_train_set: 20000
-  - ikala:
-      input_file_path: {local}/export_conversation_v4.4.jsonl
-      val_split: 0.05
-  - dolly15k:
-      val_split: 0.05
-  - oasst_export:
-      lang: "bg,ca,cs,da,de,en,es,fr,hr,hu,it,nl,pl,pt,ro,ru,sl,sr,sv,uk,zh,ja,th,ko"
-      input_file_path: {local}/2023-04-12_oasst_release_ready_synth.jsonl.gz
-      val_split: 0.05
-  - joke
-  - gsm8k
-  - webgpt:
-      input_file_path: {local}/webgpt/comparisons.jsonl
-"""
+
+def card(local: Path) -> str:
+    """The card's section with the user's own files where they lie here; webgpt's is one of them."""
+    webgpt = f"- webgpt:\n      input_file_path: {local}/webgpt/comparisons.jsonl\n"
+    return DATASETS.replace("input_file_path: ", f"input_file_path: {local}/").replace("- webgpt\n", webgpt)
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Built:
 def built(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Built]:
     """The card's section with only the paths of files changed."""
     folder = tmp_path_factory.mktemp("reference")
-    section(folder, CARD.format(local=shared / "local", wmt_cap=20000))
+    section(folder, card(shared / "local"))
     with HubServer(shared / "hub") as hub:
         shell = Shell(cwd=folder, home=folder / "home", endpoint=hub.url)
         yield Built(folder / "out", shell.build(folder / "out", "--configs", "datasets", "--workers", 2), shell, hub)
@@ -182,7 +163,7 @@ def test_another_folder_port_cache_and_number_of_workers_give_the_same_bytes(
     built: Built, shared: Path, tmp_path: Path
 ) -> None:
     """The same mix on the same raw files is the same folder, byte for byte."""
-    section(tmp_path / "elsewhere", CARD.format(local=shared / "local", wmt_cap=20000), "another-name.yaml")
+    section(tmp_path / "elsewhere", card(shared / "local"), "another-name.yaml")
     with HubServer(shared / "hub") as hub:
         shell = Shell(cwd=tmp_path / "elsewhere", home=tmp_path / "home", endpoint=hub.url)
         shell.build(tmp_path / "other", "--configs", "datasets", "--workers", 1)

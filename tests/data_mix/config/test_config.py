@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from commands import run_code
 from data_mix.config import Config, as_yaml, builtin_folders, describe_keys, json_schema, load, settings_models
 from data_mix.config.nodes import plain
 from data_mix.config.sections import read_layer
@@ -283,15 +282,7 @@ def test_another_distribution_joins_with_keys_and_sections(tmp_path: Path) -> No
         "from data_mix.config import json_schema, load; from tiny.settings import TinySettings;"
         "print(load(['blue']).settings(TinySettings).colour, 'colour' in json_schema()['$defs']['Section']['properties'])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ended.stdout.split() == ["blue", "True"]
+    assert run_code(code, tmp_path).split() == ["blue", "True"]
 
 
 def test_every_built_in_section_is_valid(tmp_path: Path) -> None:

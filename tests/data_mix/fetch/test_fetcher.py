@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import hf_hub_download
 
-from data_mix.errors import DigestError, FetchError, OutputError, RawFileError
-from data_mix.fetch import datamix_home
+from data_mix.errors import DigestError, OutputError, RawFileError
 from data_mix.source import RawFile
-from fetching import LARGE, REPO, bodies, fetch, fetch_url, make_fetcher, resolve, stored, url_of
+from fetching import LARGE, REPO, bodies, fetch, fetch_url, leave_part, make_fetcher, resolve, stored, url_of
 from hub_server import HubServer
 
 
@@ -106,13 +105,7 @@ def test_wrong_bytes_are_not_kept(hub: HubServer, name: str) -> None:
 
 def test_a_damaged_part_of_an_earlier_run_is_thrown_away(hub: HubServer) -> None:
     """Where the joined file is wrong, it is fetched from its start before it is called wrong."""
-    hub.put(REPO, "a.parquet", LARGE)
-    hub.fail("a.parquet", cut=100_000)
-    hub.fail("a.parquet", times=5, status=503)
-    with pytest.raises(FetchError):
-        fetch("a.parquet")
-    [partial] = (datamix_home() / "files").rglob("*.partial")
-    partial.write_bytes(bytes(100_000))
+    leave_part(hub, "a.parquet", cut=100_000).write_bytes(bytes(100_000))
     assert fetch("a.parquet") == LARGE
 
 

@@ -16,7 +16,7 @@ from data_mix.fetch import datamix_home
 from data_mix.fetch.transfer import Wanted, download
 from data_mix.fetch.web import Web
 from data_mix.source import RawFile
-from fetching import LARGE, REPO, bodies, fetch, fetch_url, make_fetcher, stored, url_of
+from fetching import LARGE, REPO, bodies, fetch, fetch_url, leave_part, make_fetcher, stored, url_of
 from hub_server import HubServer
 
 FETCH_IN_PROCESS: Final = """
@@ -167,13 +167,7 @@ def test_an_empty_file_is_a_file(hub: HubServer) -> None:
 
 def test_a_part_that_is_too_long_is_thrown_away(hub: HubServer) -> None:
     """What an earlier run left is gone on with only where it can be a part of the file."""
-    hub.put(REPO, "a.parquet", LARGE)
-    hub.fail("a.parquet", cut=1000)
-    hub.fail("a.parquet", times=5, status=503)
-    with pytest.raises(FetchError):
-        fetch("a.parquet")
-    [partial] = (datamix_home() / "files").rglob("*.partial")
-    partial.write_bytes(LARGE * 2)
+    leave_part(hub, "a.parquet", cut=1000).write_bytes(LARGE * 2)
     hub.requests.clear()
     assert fetch("a.parquet") == LARGE
     assert bodies(hub) == [None]

@@ -13,10 +13,10 @@ import pytest
 
 from data_mix.files import file_sha256
 from data_mix.schema import CONVERSATION, pair
-from data_mix.shards import Part, read_batches
+from data_mix.shards import DROPPED, Part, read_batches
 from data_mix.source import Entry, LocalFile, Source, SourceOptions
 from data_mix.steps.staging import Unit, read_keys, stage_unit
-from data_mix.steps.writing import DROPPED, Piece, ShardTask, write_shard
+from data_mix.steps.writing import Piece, ShardTask, write_shard
 from data_mix.template import chat_template
 
 READS: list[Path] = []

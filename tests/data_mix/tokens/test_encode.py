@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_mix.arrays import strings
 from data_mix.errors import BuildError
 from data_mix.template import chat_template
 from data_mix.tokens import Tokenizer, control_tokens, load_tokenizer
-from data_mix.tokens.arrays import strings
 from data_mix.tokens.encode import PlainText, decoder, encoder, plain_text
 from sample_tokenizers import HOSTILE, PLAIN, as_users_have_it, save
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,17 +21,15 @@ from data_mix.files import write_bytes
 from data_mix.mix import Mix
 from data_mix.schema import SPLITS
 from data_mix.selection import KEYS, Selection, decide
-from data_mix.shards import MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
+from data_mix.shards import DROPPED, MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
 from data_mix.steps.card import build_card
 from data_mix.steps.journal import Journal
 from data_mix.steps.manifest import make_manifest
 from data_mix.steps.output import locked, open_for_writing, remove_dead_folders, remove_partials, remove_strangers, strangers
 from data_mix.steps.plan import FetchedEntry, PlannedEntry, plan_mix
 from data_mix.steps.staging import Unit, read_keys, remove_damaged, stage_unit
-from data_mix.steps.writing import DROPPED, SHARD_BYTES, Piece, ShardTask, write_shard
+from data_mix.steps.writing import SHARD_BYTES, Piece, ShardTask, write_shard
 from data_mix.template import ChatTemplate, chat_template
-
-log = logging.getLogger(__name__)
 
 Units = tuple[Unit, ...]
 """The tasks of reading one entry."""

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from data_mix.arrays import from_numpy, strings
 from data_mix.errors import ConfigError
 from data_mix.records import BadRecord, json_values
 from data_mix.records.json_record import BrokenRecordError, described, shown
@@ -211,6 +213,6 @@ class _Rows:
         return key
 
     def _messages(self) -> pl.Series:
-        texts = [pa.array(self._roles, pa.string()), pa.array(self._texts, pa.large_string())]
-        flat = pa.StructArray.from_arrays(texts, ["role", "content"])
-        return pl.Series(pa.LargeListArray.from_arrays(pa.array(self._ends, pa.int64()), flat), dtype=FRAME["messages"])
+        flat = pa.StructArray.from_arrays([strings(self._roles), strings(self._texts)], ["role", "content"])
+        ends = from_numpy(np.array(self._ends, dtype=np.int64))
+        return pl.Series(pa.LargeListArray.from_arrays(ends, flat), dtype=FRAME["messages"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data_mix.errors import ConfigError
-from data_mix.shards import Build
+from data_mix.shards import DROPPED, Build
 
 
 def chosen_sources(build: Build, source: str | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def first_rows(build: Build, *, split: str, source: str | None, rows: int) -> li
     names = chosen_sources(build, source)
     splits = dict.fromkeys(part.split for part in build.parts)
     if split not in splits:
-        hint = "; build with --keep-dropped, to have it" if split == "dropped" else ""
+        hint = "; build with --keep-dropped, to have it" if split == DROPPED else ""
         raise ConfigError(f"split {split!r} is not in this build; it has {', '.join(splits) or 'none'}{hint}")
     return [row for name in names for row in _of_source(build, split, name, rows)]
 

@@ -31,6 +31,8 @@ from data_mix.stage import StageOptions, stages
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _SAMPLES: Final = Place(where="--samples")
 _FILE: Final = "input_file_path"
+_ENTRY_KEYS: Final = ("datasets", "datasets_extra")
+"""The keys that hold entries, in the order of the mix."""
 
 
 def _entry_item(item: object) -> object:
@@ -166,17 +168,8 @@ def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool 
     `without` names entries to leave out. With `samples` an entry's own file is not asked for: the source's sample takes its
     place, and a path in the options stays relative. Raises ConfigError with file, line and the nearest known name.
     """
-    settings = config.settings(MixSettings)
-    name = config.owners.get("datasets") or config.owners.get("datasets_extra")
-    if name is None and config.sections == (DEFAULTS,):
-        raise UsageError("found no --configs, wanted the sections of a mix, e.g. --configs datasets")
-    if name is None:
-        raise ConfigError(
-            f"found no key datasets in {', '.join(config.sections)}, wanted a section with a mix: --configs datasets"
-        )
-    items = [
-        item for key in ("datasets", "datasets_extra") if key in config.root.value for item in config.root.value[key].value
-    ]
+    settings, name = config.settings(MixSettings), _mix_name(config)
+    items = [item for key in _ENTRY_KEYS if key in config.root.value for item in config.root.value[key].value]
     written = _leave_out([_as_written(item) for item in items], without)
     if not written:
         raise ConfigError(f"the mix {name!r} has no entry; name a source under datasets")
@@ -184,6 +177,18 @@ def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool 
         _check_name(each, {before.name: before.place for before in written[:place]})
     entries = tuple(_resolve(each, settings, samples=samples) for each in written)
     return Mix(name=_checked_name(name, "section"), entries=entries, settings=settings)
+
+
+def _mix_name(config: Config) -> str:
+    """The section that holds the entries."""
+    name = next((config.owners[key] for key in _ENTRY_KEYS if key in config.owners), None)
+    if name is None and config.sections == (DEFAULTS,):
+        raise UsageError("found no --configs, wanted the sections of a mix, e.g. --configs datasets")
+    if name is None:
+        raise ConfigError(
+            f"found no key datasets in {', '.join(config.sections)}, wanted a section with a mix: --configs datasets"
+        )
+    return name
 
 
 def _as_written(item: Node) -> _Written:

@@ -29,6 +29,9 @@ VERSION: Final = 1
 
 MANIFEST: Final = "manifest.json"
 
+DROPPED: Final = "dropped"
+"""The folder of the rows that were dropped, where the build keeps them to be read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -61,6 +64,11 @@ def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
     with pa.OSFile(os.fsencode(path)) as file, pa.ipc.open_file(file) as reader:
         for index in range(reader.num_record_batches):
             yield reader.get_batch(index)
+
+
+def map_table(path: Path) -> pa.Table:
+    """An Arrow file mapped into memory: nothing is read before it is used."""
+    return pa.ipc.open_file(pa.memory_map(os.fsencode(path))).read_all()  # of a path that is not UTF-8 Arrow takes the bytes
 
 
 def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
@@ -144,7 +152,7 @@ class Build:
     def _table(self, part: Part) -> pa.Table:
         path = self.path / part.path
         try:
-            table = pa.ipc.open_file(pa.memory_map(os.fsencode(path))).read_all()
+            table = map_table(path)
         except (pa.ArrowException, OSError) as error:
             self._refuse_other_build()
             raise FormatError(f"{path}: is damaged or missing ({error}); build again") from error

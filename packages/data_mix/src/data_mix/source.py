@@ -71,6 +71,11 @@ def is_url(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
+def stem_of(name: str) -> str:
+    """A file's name up to its first dot."""
+    return name.split(".", 1)[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalFile:
     """A raw file, or one row group of it, that has been fetched and verified."""
@@ -89,7 +94,7 @@ class LocalFile:
     @property
     def stem(self) -> str:
         """The name up to its first dot, or the label, as it stands in ids."""
-        return self.label or self.name.split(".", 1)[0]
+        return self.label or stem_of(self.name)
 
 
 class Hub(Protocol):

@@ -52,15 +52,25 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, num
     On a terminal that is too narrow the last column alone is wrapped, or stands below its row. Piped output is never cut.
     """
     console = Console(soft_wrap=True)
-    texts = [list(columns), *([f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows)]
+    texts = [list(columns), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
-    to_the_right = [column in numbers for column in columns]
-    room = console.width - sum(width + len(_GAP) for width in widths[:-1]) if console.is_terminal else widths[-1]
+    to_the_right, room = [column in numbers for column in columns], _room_for_last(console, widths)
+    least = _longest_word(texts) if widths[-1] > room else None
     for place, row in enumerate(texts):
         *cells, last = map(_fill, row, widths, to_the_right)
-        whole = [_GAP.join([*cells, last])] if widths[-1] <= room else None
-        for line in whole or _folded(_GAP.join(cells), last.rstrip(), room, _longest_word(texts)):
+        head = _GAP.join(cells)
+        lines = [_GAP.join([*cells, last])] if least is None else _folded(head, last.rstrip(), room, least)
+        for line in lines:
             _print(console, line.rstrip(), "" if place else "bold")
+
+
+def _room_for_last(console: Console, widths: Sequence[int]) -> int:
+    """Columns that a terminal leaves to the last column of a table; elsewhere it has what it needs."""
+    return console.width - sum(width + len(_GAP) for width in widths[:-1]) if console.is_terminal else widths[-1]
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _fill(cell: str, width: int, to_the_right: bool) -> str:

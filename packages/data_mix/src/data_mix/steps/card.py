@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from data_mix.shards import parts_of
+from data_mix.shards import DROPPED, parts_of
 
 _SIZES: Final = (
     (1_000, "n<1K"),
@@ -17,7 +17,7 @@ _SIZES: Final = (
 
 def build_card(manifest: dict[str, Any]) -> str:
     """The card as Markdown; https://huggingface.co/docs/hub/datasets-cards says what the front matter may hold."""
-    splits = sorted({part.split for part in parts_of(manifest)} - {"dropped"})
+    splits = sorted({part.split for part in parts_of(manifest)} - {DROPPED})
     rows = sum(part.rows for part in parts_of(manifest) if part.split in splits)
     lines = [*_front_matter(splits, _languages(manifest), rows), "", f"# {manifest['name']}", ""]
     lines += [f"{rows:,} conversations, formatted with the template `{manifest['template']['name']}`.", ""]

@@ -12,12 +12,13 @@ from typing import Final
 
 from data_mix.errors import OutputError
 from data_mix.files import PARTIAL, hold, make_folder, output_errors, sync_folder
-from data_mix.shards import MANIFEST, read_manifest
+from data_mix.schema import SPLITS
+from data_mix.shards import DROPPED, MANIFEST, read_manifest
 
-_OURS: Final = re.compile(r"(train|validation|dropped)/[^/]+\.arrow|tokens/.+|.*\.partial|README\.md")
+_SPLIT_FOLDERS: Final = (*SPLITS, DROPPED)
+
+_OURS: Final = re.compile(rf"({'|'.join(_SPLIT_FOLDERS)})/[^/]+\.arrow|tokens/.+|.*\.partial|README\.md")
 """What a build that was ended before its manifest may have left."""
-
-_SPLIT_FOLDERS: Final = ("train", "validation", "dropped")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from data_mix.errors import BuildError, ConfigError
 from data_mix.fetch import Fetcher, RemoteFile
 from data_mix.mix import Mix
 from data_mix.selection import draw_row_groups
-from data_mix.source import Entry, LocalFile, Origin, RawFile, Source, is_url
+from data_mix.source import Entry, LocalFile, Origin, RawFile, Source, is_url, stem_of
 
 CONNECTIONS: Final = 8
 """Files that are asked for, or fetched, at a time."""
@@ -110,21 +110,17 @@ def labels_of(files: Sequence[RemoteFile]) -> dict[str, str]:
 
     Files of one's own have none: where they lie is no business of an id.
     """
-    stems = Counter((file.split, _stem(file.name)) for file in files)
+    stems = Counter((file.split, stem_of(file.name)) for file in files)
     longer = Counter((file.split, _with_folder(file)) for file in files)
     return {
         file.path: _with_folder(file) if longer[file.split, _with_folder(file)] == 1 else file.path
         for file in files
-        if stems[file.split, _stem(file.name)] > 1 and not (is_url(file.path) or Path(file.path).is_absolute())
+        if stems[file.split, stem_of(file.name)] > 1 and not (is_url(file.path) or Path(file.path).is_absolute())
     }
 
 
-def _stem(name: str) -> str:
-    return name.split(".", 1)[0]
-
-
 def _with_folder(file: RemoteFile) -> str:
-    return file.path.removesuffix(file.name) + _stem(file.name)
+    return file.path.removesuffix(file.name) + stem_of(file.name)
 
 
 def plan_mix(mix: Mix, make_fetcher: Callable[[Path | None], Fetcher], *, samples: bool = False) -> list[PlannedEntry]:

@@ -16,16 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data_mix.arrays import booleans, from_numpy, strings
 from data_mix.schema import CONVERSATION
-from data_mix.shards import Part, read_batches, write_part
+from data_mix.shards import DROPPED, Part, read_batches, write_part
 from data_mix.steps.staging import ROWS
 from data_mix.template import ChatTemplate
 
 SHARD_BYTES: Final = 256_000_000
 """Bytes of message text after which a shard is full; its file is about twice as large."""
-
-DROPPED: Final = "dropped"
-"""The folder of the rows that were dropped, where the build keeps them to be read."""
 
 DROPPED_SCHEMA: Final = CONVERSATION.append(pa.field("drop", pa.string()))
 
@@ -90,15 +88,15 @@ def _chosen(piece: Piece) -> Iterator[tuple[pa.RecordBatch, int, int]]:
         first, last = np.searchsorted(piece.rows, [start, start + batch.num_rows])
         if last > first:
             is_whole = last - first == batch.num_rows
-            yield (batch if is_whole else batch.take(_arrow(piece.rows[first:last] - start))), int(first), int(last)
+            yield (batch if is_whole else batch.take(from_numpy(piece.rows[first:last] - start))), int(first), int(last)
         start += batch.num_rows
 
 
 def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | None) -> dict[str, pa.Array]:
     """The columns of `schema.CONVERSATION` for a batch of staged rows."""
     text = pl.DataFrame({"messages": pl.Series(staged["messages"])}).select(task.template.render())["text"]
-    name = _arrow([task.source]).cast(pa.string())
-    source = pa.DictionaryArray.from_arrays(_arrow(np.zeros(staged.num_rows, dtype=np.int32)), name)
+    codes = np.zeros(staged.num_rows, dtype=np.int32)
+    source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings([task.source]))
     return {
         "id": staged["id"],
         "source": source,
@@ -106,11 +104,6 @@ def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | No
         "messages": _with_train(staged["messages"], train),
         "text": text.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string()),
     }
-
-
-def _arrow(values: NDArray[Any] | list[str]) -> pa.Array:
-    """An Arrow array by way of polars: `pa.array` would import pandas, which takes a quarter of a second."""
-    return pl.Series(values).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _with_train(messages: pa.ListArray, train: pl.Series | None) -> pa.ListArray:
@@ -121,7 +114,7 @@ def _with_train(messages: pa.ListArray, train: pl.Series | None) -> pa.ListArray
     if train is not None:
         is_trained = _turn_flags(is_trained, messages, train)
     fields = list(CONVERSATION.field("messages").type.value_type)
-    struct = pa.StructArray.from_arrays([role, content, _arrow(is_trained)], fields=fields)
+    struct = pa.StructArray.from_arrays([role, content, booleans(is_trained)], fields=fields)
     offsets = pc.subtract(messages.offsets, messages.offsets[0])
     return pa.ListArray.from_arrays(offsets.cast(pa.int32()), struct)
 

@@ -1,7 +1,6 @@
 """Conversations → token shards: ids, and the spans of them that count in the loss.
 
 tokenizer      a tokenizer's files, its eos, the ids of control tokens
-arrays         between numpy and Arrow
 encode         plain text → ids
 proof          a sample of every build, encoded by `tokenizers` as well
 layout         a template in ids

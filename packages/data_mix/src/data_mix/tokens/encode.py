@@ -17,8 +17,8 @@ import pyarrow as pa
 import tokenizers
 from numpy.typing import NDArray
 
+from data_mix.arrays import text_offsets
 from data_mix.errors import BuildError
-from data_mix.tokens.arrays import text_offsets
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer
 
 _BLOCK = 1000

@@ -14,9 +14,9 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
+from data_mix.arrays import from_numpy, strings, text_offsets, to_numpy
 from data_mix.files import DigestingFile, file_checksum, make_folder, output_errors, read_sealed, seal
 from data_mix.shards import Build, Part, read_batches, write_part
-from data_mix.tokens.arrays import from_numpy, strings, text_offsets, to_numpy
 from data_mix.tokens.encode import PlainText
 from data_mix.tokens.layout import Layout
 from data_mix.tokens.rows import encode_rows

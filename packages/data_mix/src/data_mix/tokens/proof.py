@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 import tokenizers
 
+from data_mix.arrays import strings
 from data_mix.errors import BuildError
 from data_mix.hashing import purpose_seed
 from data_mix.schema import ROLES, SPLITS
 from data_mix.shards import Build
-from data_mix.tokens.arrays import strings
 from data_mix.tokens.encode import Encoder, PlainText, beside_control_tokens, encoder
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data_mix.arrays import from_numpy, lists, strings, to_numpy
 from data_mix.errors import FormatError
 from data_mix.schema import ROLES
-from data_mix.tokens.arrays import from_numpy, lists, strings, to_numpy
 from data_mix.tokens.encode import PlainText, Ragged, decoder, encoder
 from data_mix.tokens.layout import Layout
 

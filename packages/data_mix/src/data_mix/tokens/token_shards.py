@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data_mix.arrays import to_numpy
 from data_mix.errors import FormatError
 from data_mix.files import write_bytes
 from data_mix.schema import SPLITS
-from data_mix.shards import Build, open_build
+from data_mix.shards import Build, map_table, open_build
 from data_mix.template import ChatTemplate, chat_template
-from data_mix.tokens.arrays import to_numpy
 from data_mix.tokens.tokenizer import Tokenizer
 
 FORMAT: Final = "datamix-tokens"
@@ -74,7 +74,7 @@ class Tokens:
         """The rows of a split, mapped into memory: nothing is read before it is used. FormatError where they are damaged."""
         path = self._shard(split)
         try:
-            return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+            return map_table(path)
         except (pa.ArrowException, OSError) as error:
             raise FormatError(f"{path}: is damaged or missing ({error}); remove {self.path.name} and tokenize again") from error
 

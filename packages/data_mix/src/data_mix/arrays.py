@@ -1,4 +1,4 @@
-"""Between numpy and Arrow without copies, and without pandas, which pyarrow itself would import, in a quarter of a second."""
+"""Between Python, numpy and Arrow without pandas, which `pa.array` would import, in a quarter of a second."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def text_offsets(texts: pa.Array) -> NDArray[np.int32]:
     if not len(texts):
         return np.zeros(1, np.int32)
     return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def booleans(flags: NDArray[np.bool_]) -> pa.Array:
+    """An Arrow array of flags; they are copied, for Arrow keeps eight in a byte."""
+    return pl.Series(flags).to_arrow()
 
 
 def strings(texts: Sequence[str]) -> pa.Array:
