@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,14 @@ def test_lengths_are_those_of_the_rows(tokens: Tokens) -> None:
     lengths = tokens.lengths("validation")
     assert lengths.dtype == np.int64
     assert lengths.tolist() == [len(ids) for ids in tokens.table("validation")["input_ids"].to_pylist()]
+
+
+def test_shards_can_lie_below_a_path_that_is_not_utf8(sample_build: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """The name of the folder changes neither what is written nor that it can be read."""
+    odd = shutil.copytree(sample_build, tmp_path / os.fsdecode(b"not-utf8-\xff"))
+    tokens, usual = tokenize_build(odd, tokenizer)[0], tokenize_build(sample_build, tokenizer)[0]
+    assert tokens.manifest == usual.manifest
+    assert tokens.table("train").equals(usual.table("train"))
 
 
 @pytest.mark.parametrize(("vocabulary", "wanted"), [(65_536, pa.uint16()), (65_537, pa.uint32())])
