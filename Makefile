@@ -36,9 +36,9 @@ bench: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard packages/*/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or newer is wanted, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11")'
-	@echo "installing into .venv, once (half a minute)"
+	@echo "installing into .venv, once (two minutes)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --group dev \
-	  --editable 'packages/data_mix[fast]' --editable packages/trainer --editable packages/eval
+	  --editable 'packages/data_mix[fast]' --editable 'packages/trainer[tensorboard]' --editable packages/eval
 	@touch $@

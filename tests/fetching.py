@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 
 from data_mix.errors import FetchError
-from data_mix.fetch import Fetcher, RemoteFile, datamix_home
+from data_mix.fetch import Fetcher, RemoteFile
+from data_mix.home import datamix_home
 from data_mix.source import RawFile
 from hub_server import HubServer
 

@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 LAYERS: Final = (
     # the ground
-    ("arrays", "errors", "hashing", "licence", "schema"),
+    ("arrays", "errors", "hashing", "home", "licence", "schema"),
     ("engine", "files", "source", "stage", "template", "terminal"),
     ("language.tags", "language.langid_walk"),
     ("language",),
@@ -71,7 +71,19 @@ LAYERS: Final = (
 """Modules of data_mix, in upward order; those of one layer do not import each other. A package stands above its modules."""
 
 OPEN_TO_OTHERS: Final = {
-    "data_mix_trainer": {"errors", "config", "schema", "template", "shards", "tokens", "packing"},
+    "data_mix_trainer": {
+        "errors",
+        "config",
+        "schema",
+        "template",
+        "shards",
+        "tokens",
+        "packing",
+        "mix",
+        "files",
+        "home",
+        "arrays",
+    },
     "data_mix_eval": {"errors", "config", "schema", "template", "shards", "tokens", "packing", "fetch"},
 }
 """What the other distributions may import of data_mix."""

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from data_mix.errors import ConfigError, DataMixError
-from data_mix_trainer.cli import main
+from data_mix_trainer.cli import train as main
 from data_mix_trainer.config import TrainSettings
 from reference_card import DATASETS, MODEL, paste
 

@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import hf_hub_download
 
 from data_mix.errors import FetchError
-from data_mix.fetch import datamix_home
+from data_mix.home import datamix_home
 from data_mix.source import RawFile
 from fetching import LARGE, REPO, fetch, fetch_url, make_fetcher, resolve, url_of
 from hub_server import HubServer

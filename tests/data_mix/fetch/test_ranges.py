@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_mix.errors import FetchError, RawFileError
-from data_mix.fetch import datamix_home
 from data_mix.fetch.digests import Span
 from data_mix.fetch.ranges import TAIL, RangedFile, RangeFolder, open_parquet, row_group_span
+from data_mix.home import datamix_home
 from data_mix.source import LocalFile, RawFile
 from fetching import LARGE, REPO, bodies, fetch, make_fetcher, resolve
 from hub_server import HubServer

@@ -12,16 +12,17 @@ from typing import Final
 import pytest
 
 from data_mix.errors import FetchError, OutputError
-from data_mix.fetch import datamix_home
 from data_mix.fetch.transfer import Wanted, download
 from data_mix.fetch.web import Web
+from data_mix.home import datamix_home
 from data_mix.source import RawFile
 from fetching import LARGE, REPO, bodies, fetch, fetch_url, leave_part, make_fetcher, stored, url_of
 from hub_server import HubServer
 
 FETCH_IN_PROCESS: Final = """
 from data_mix.errors import DataMixError
-from data_mix.fetch import Fetcher, datamix_home
+from data_mix.fetch import Fetcher
+from data_mix.home import datamix_home
 from data_mix.source import RawFile
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))

@@ -18,6 +18,7 @@ import polars as pl
 from data_mix.engine import run
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
+from data_mix.home import default_build
 from data_mix.mix import Mix
 from data_mix.schema import SPLITS
 from data_mix.selection import KEYS, Selection, decide
@@ -79,7 +80,7 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
 
 def default_folder(mix: Mix, home: Path) -> Path:
     """Where a build stands when nobody says where: the mix's `data_path`, else below the cache by the mix's name."""
-    return Path(mix.settings.data_path).expanduser() if mix.settings.data_path else home / "builds" / mix.name
+    return default_build(mix.name, mix.settings.data_path, home)
 
 
 def plan_build(mix: Mix, options: BuildOptions) -> list[PlannedEntry]:

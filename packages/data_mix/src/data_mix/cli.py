@@ -291,7 +291,7 @@ def _mix(context: typer.Context, config_dir: Path | None, without: list[str] | N
 
 
 def _home() -> Path:
-    from data_mix.fetch import datamix_home
+    from data_mix.home import datamix_home
 
     return datamix_home()
 

@@ -9,7 +9,9 @@
     │   └── BadRecordError       one record of a raw file is broken
     ├── BuildError               a build cannot be made: two entries of one name, an id that comes twice
     │   └── OutputError          the output cannot be written: no space, no permission, another build is at it
-    └── FormatError              a build folder cannot be read: unfinished, newer, damaged
+    ├── FormatError              a build folder cannot be read: unfinished, newer, damaged
+    └── TrainingError            training cannot start or go on: another mix, hardware without fp16, a loss that is no number
+        └── CheckpointError      a checkpoint cannot be resumed from: half written, of other data
 
 A message holds the value found, what was wanted and what to do next. A bug is none of these and keeps its traceback.
 """
@@ -66,3 +68,11 @@ class OutputError(BuildError):
 
 class FormatError(DataMixError):
     """A build folder cannot be read."""
+
+
+class TrainingError(DataMixError):
+    """Training cannot start or go on."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be resumed from."""

@@ -162,11 +162,12 @@ class _Written:
         return self.options.place
 
 
-def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool = False) -> Mix:
+def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool = False, find_files: bool = True) -> Mix:
     """Find the source of every entry, check its options, and find the user's own files.
 
     `without` names entries to leave out. With `samples` an entry's own file is not asked for: the source's sample takes its
-    place, and a path in the options stays relative. Raises ConfigError with file, line and the nearest known name.
+    place, and a path in the options stays relative. Without `find_files` it need not be there, as where a mix is only compared
+    with a build. Raises ConfigError with file, line and the nearest known name.
     """
     settings, name = config.settings(MixSettings), _mix_name(config)
     items = [item for key in _ENTRY_KEYS if key in config.root.value for item in config.root.value[key].value]
@@ -175,7 +176,7 @@ def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool 
         raise ConfigError(f"the mix {name!r} has no entry; name a source under datasets")
     for place, each in enumerate(written):
         _check_name(each, {before.name: before.place for before in written[:place]})
-    entries = tuple(_resolve(each, settings, samples=samples) for each in written)
+    entries = tuple(_resolve(each, settings, samples=samples, find_files=find_files) for each in written)
     return Mix(name=_checked_name(name, "section"), entries=entries, settings=settings)
 
 
@@ -221,7 +222,7 @@ def _checked_name(name: str, what: str) -> str:
     return name
 
 
-def _resolve(written: _Written, settings: MixSettings, *, samples: bool) -> Entry:
+def _resolve(written: _Written, settings: MixSettings, *, samples: bool, find_files: bool) -> Entry:
     """The entry with its source found, its options checked and its own file found."""
     source, params = _find_source(written)
     path, node = f"datasets.{written.key}", written.options
@@ -229,7 +230,7 @@ def _resolve(written: _Written, settings: MixSettings, *, samples: bool) -> Entr
         kept = {key: child for key, child in node.value.items() if key != _FILE}
         node = replace(node, value={**kept, **as_node(source.sample_options, _SAMPLES).value})
     options = check(source.options, node, path=path)[0]
-    if options.input_file_path is not None and not samples and not is_url(options.input_file_path):
+    if options.input_file_path is not None and find_files and not samples and not is_url(options.input_file_path):
         file = _own_file(options.input_file_path, written, source, path)
         options = options.model_copy(update={_FILE: str(file)})
     return _checked_entry(

@@ -23,7 +23,7 @@ Keys:
 """
 
 
-def main(argv: Sequence[str]) -> int:
+def train(argv: Sequence[str]) -> int:
     """Run the command; return its exit code. Raises DataMixError."""
     arguments = parse_arguments(argv, flags=_FLAGS)
     if "help" in arguments.flags:

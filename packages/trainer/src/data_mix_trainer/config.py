@@ -47,6 +47,7 @@ class TrainSettings(BaseModel):
     model_config = _STRICT
 
     model_name: str | None = Field(default=None, description="The base model: a name on the hub or a folder.")
+    tokenizer_name: str | None = Field(default=None, description="The tokenizer; where none is given, the base model's.")
     data_path: str | None = Field(default=None, description="The build folder; where none is given, $DATAMIX_HOME/builds/NAME.")
     output_dir: str = Field(default="saved_model", description="The folder of checkpoints and of the trained model.")
     log_dir: str = Field(default="base", description="The folder of metrics, below output_dir.")
@@ -54,6 +55,12 @@ class TrainSettings(BaseModel):
         default="fp16", description="The number format of weights and activations."
     )
     max_length: int = Field(default=512, gt=0, description="The tokens of a packed row.")
+    packing_policy: Literal["truncate", "drop", "split"] = Field(
+        default="truncate", description="What becomes of conversations over max_length: truncate, drop or split."
+    )
+    pad_vocab_size_to_multiple_of: int = Field(
+        default=16, gt=0, description="Where the vocabulary grows, it grows to a multiple of this."
+    )
     rope_scaling: RopeScaling | None = Field(default=None, description="Stretching of positions past the base model's context.")
     attn_implementation: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         default="auto", description="The attention code; auto takes flash attention where it is installed."
@@ -79,6 +86,10 @@ class TrainSettings(BaseModel):
     lora: LoraSettings | None = Field(default=None, description="Low-rank adapters in place of training every weight.")
     seed: int = Field(default=0, ge=0, description="The seed of the order of rows, of new weights and of dropout.")
 
+    resume_from_checkpoint: bool = Field(
+        default=False, description="Go on from the last whole checkpoint in output_dir, where there is one."
+    )
+    eval_samples: int = Field(default=4, ge=0, description="Answers that are generated and kept at each evaluation.")
     eval_steps: int = Field(default=200, gt=0, description="The steps from one evaluation to the next.")
     save_steps: int = Field(default=1000, gt=0, description="The steps from one checkpoint to the next.")
     save_total_limit: int | None = Field(default=4, gt=0, description="How many checkpoints are kept; null: all.")

@@ -10,7 +10,7 @@ ranges       row groups of Parquet files
 digests      SHA-256, taken once
 """
 
-from data_mix.fetch.fetcher import Fetcher, datamix_home
+from data_mix.fetch.fetcher import Fetcher
 from data_mix.fetch.remote import RemoteFile
 
-__all__ = ["Fetcher", "RemoteFile", "datamix_home"]
+__all__ = ["Fetcher", "RemoteFile"]

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,11 +37,6 @@ from data_mix.source import LocalFile, RawFile, is_url
 
 SMALL_TEXT: Final = 10_000_000
 """Bytes; `read_text` refuses a larger file."""
-
-
-def datamix_home() -> Path:
-    """The folder that holds caches and builds: $DATAMIX_HOME, else ~/.cache/datamix."""
-    return Path(os.environ.get("DATAMIX_HOME") or "~/.cache/datamix").expanduser()
 
 
 class Fetcher:
