@@ -8,15 +8,24 @@ TREE := packages tests benchmarks
 .PHONY: help quickstart test test-slow check bench
 
 help:
-	@echo "make quickstart   build the nine-source mix from the shipped samples, without network, and look at it"
+	@echo "make quickstart   build the nine-source mix from the shipped samples, without network, and train on it"
 	@echo "make test         the tests (minutes)"
 	@echo "make test-slow    launchers, kills and attacks"
 	@echo "make check        format, lint, types and the direction of imports"
 	@echo "make bench        speed beside the floor and a peer (needs raw files, see benchmarks/README.md)"
 
+TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/deepspeed --num_accelerators 2 packages/trainer/trainer_sft.py \
+  --configs demo datasets --data_path quickstart/build --model_name quickstart/base --output_dir quickstart/model --deepspeed
+
 quickstart: $(INSTALLED)
-	$(BIN)/datamix build --configs datasets --samples -o quickstart
-	$(BIN)/datamix inspect quickstart
+	rm -rf quickstart
+	$(BIN)/datamix build --configs datasets --samples -o quickstart/build
+	$(BIN)/datamix inspect quickstart/build
+	$(BIN)/datamix tiny-model quickstart/build -o quickstart/base
+	$(BIN)/datamix tokenize quickstart/build --tokenizer quickstart/base
+	@echo "ten steps by two processes under ZeRO-3, then ten more from the checkpoint"
+	$(TRAIN) --max_steps 10
+	$(TRAIN) --max_steps 20 --resume_from_checkpoint
 
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4

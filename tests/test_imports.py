@@ -54,10 +54,11 @@ LAYERS: Final = (
     # token shards
     ("tokens.tokenizer",),
     ("tokens.encode", "tokens.token_shards"),
-    ("tokens.layout", "tokens.proof"),
+    ("tokens.layout", "tokens.leftovers", "tokens.proof"),
     ("tokens.rows",),
     ("tokens.parts",),
     ("tokens.tokenizing",),
+    ("tokens.opening",),
     ("tokens",),
     # packs
     ("packing.compiled", "packing.conversations", "packing.order"),
@@ -65,6 +66,9 @@ LAYERS: Final = (
     ("packing.index",),
     ("packing",),
     # the command
+    ("cli.options",),
+    ("cli.looking", "cli.making"),
+    ("cli.program",),
     ("cli",),
     ("__main__",),
 )

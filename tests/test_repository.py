@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -88,10 +91,20 @@ def commands(page: Path, program: str) -> list[list[str]]:
 
 def is_known(verb: str, *words: str) -> bool:
     """Whether the command is there, with each option among the words; a key of the configuration is one too."""
-    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    options = {"--configs", *(name for param in known[verb].params for name in param.opts)} if verb in known else set()
-    options |= {f"--{key}" for model in settings_models().values() for key in model.model_fields}
-    return verb in known and options.issuperset(word.partition(".")[0] for word in words if word.startswith("-"))
+    own = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {name for param in own[verb].params for name in param.opts} if verb in own else said_options(verb)
+    keys = {f"--{key}" for model in settings_models().values() for key in model.model_fields}
+    known = options | keys | {"--configs"}
+    return (verb in own or bool(options)) and known.issuperset(word.partition(".")[0] for word in words if word.startswith("-"))
+
+
+def said_options(verb: str) -> set[str]:
+    """The options that the command of another distribution names in its help; empty where there is no such command."""
+    found = entry_points(group="data_mix.commands")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        if verb in found.names:
+            found[verb].load()(["--help"])
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", said.getvalue()))
 
 
 def requirements(project: dict[str, Any]) -> set[str]:

@@ -276,5 +276,5 @@ def test_commands_of_other_distributions_parse_their_own_arguments(shell: Shell)
     """`train` and `eval` join with their help, their settings and their exit codes."""
     assert "learning_rate" in shell.ok("train", "--help")
     assert "eval_protocol" in shell.ok("eval", "--show")
-    assert "not in this version yet" in shell.refused("train", "--configs", "redpajama-3b")
+    assert "name a build folder with --data_path" in shell.refused("train", "--configs", "redpajama-3b")
     assert "nearest: --deepspeed" in shell.run("train", "--deepsped").stderr

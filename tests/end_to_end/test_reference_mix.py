@@ -15,13 +15,6 @@ import pytest
 from commands import Shell, digests, section
 from data_mix.shards import open_build
 from hub_server import HubServer
-from reference_card import DATASETS
-
-
-def card(local: Path) -> str:
-    """The card's section with the user's own files where they lie here; webgpt's is one of them."""
-    webgpt = f"- webgpt:\n      input_file_path: {local}/webgpt/comparisons.jsonl\n"
-    return DATASETS.replace("input_file_path: ", f"input_file_path: {local}/").replace("- webgpt\n", webgpt)
 
 
 @dataclass(frozen=True)
@@ -42,10 +35,10 @@ class Built:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Built]:
+def built(tmp_path_factory: pytest.TempPathFactory, card: str, shared: Path) -> Iterator[Built]:
     """The card's section with only the paths of files changed."""
     folder = tmp_path_factory.mktemp("reference")
-    section(folder, card(shared / "local"))
+    section(folder, card)
     with HubServer(shared / "hub") as hub:
         shell = Shell(cwd=folder, home=folder / "home", endpoint=hub.url)
         yield Built(folder / "out", shell.build(folder / "out", "--configs", "datasets", "--workers", 2), shell, hub)
@@ -160,10 +153,10 @@ def test_an_unchanged_build_reads_and_fetches_nothing(built: Built) -> None:
 
 
 def test_another_folder_port_cache_and_number_of_workers_give_the_same_bytes(
-    built: Built, shared: Path, tmp_path: Path
+    built: Built, card: str, shared: Path, tmp_path: Path
 ) -> None:
     """The same mix on the same raw files is the same folder, byte for byte."""
-    section(tmp_path / "elsewhere", card(shared / "local"), "another-name.yaml")
+    section(tmp_path / "elsewhere", card, "another-name.yaml")
     with HubServer(shared / "hub") as hub:
         shell = Shell(cwd=tmp_path / "elsewhere", home=tmp_path / "home", endpoint=hub.url)
         shell.build(tmp_path / "other", "--configs", "datasets", "--workers", 1)

@@ -101,5 +101,8 @@ def test_a_deepspeed_file_of_ones_own_is_a_path(tmp_path: Path) -> None:
     """What is not packaged is looked for on disk, and missing there it is an error with the packaged names."""
     (tmp_path / "mine.json").write_text("{}")
     assert deepspeed_file(str(tmp_path / "mine.json")) == tmp_path / "mine.json"
-    with pytest.raises(ConfigError, match=r"found no file 'zero9.json', wanted a path or one of zero3_config_sft\.json$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"found no file 'zero9.json', wanted a path or one of zero2\.json, zero3_config_sft\.json, zero3_offload\.json$",
+    ):
         deepspeed_file("zero9.json")

@@ -16,7 +16,7 @@ from data_mix.tokens import Tokenizer, control_tokens, load_tokenizer
 from data_mix.tokens.encode import PlainText, decoder, encoder, plain_text
 from sample_tokenizers import HOSTILE, PLAIN, as_users_have_it, save
 
-FAMILIES = ("bytes", "bloom", "llama", "llama-first")
+FAMILIES = ("bytes", "neox", "gpt2", "bloom", "llama", "llama-first")
 
 
 def plain_of(folder: Path) -> PlainText:

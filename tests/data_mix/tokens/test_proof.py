@@ -26,7 +26,7 @@ def parts_of(folder: Path) -> tuple[PlainText, Reference]:
     return plain_text(tokenizer, control), Reference(tokenizer, control, tokenizer.eos or "")
 
 
-@pytest.mark.parametrize("family", ["bytes", "bloom", "llama", "llama-first"])
+@pytest.mark.parametrize("family", ["bytes", "neox", "gpt2", "bloom", "llama", "llama-first"])
 def test_every_family_is_encoded_fast(family: str, tokenizers: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
     """The fast encoder gives what `tokenizers` gives beside control tokens, and of hostile texts: nothing to warn of."""
     plain, reference = parts_of(tokenizers[family])
@@ -41,6 +41,14 @@ def test_a_tokenizer_that_gigatoken_refuses_is_encoded_slowly(tmp_path: Path, ca
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("own: gigatoken refuses it (")
+
+
+def test_bloom_s_own_words_are_encoded_slowly(tokenizers: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    """Bloom cuts words by an expression that gigatoken does not know: one warning, and the ids are right all the same."""
+    plain, reference = parts_of(tokenizers["bloom-split"])
+    assert proven(plain, reference, TEXTS, "bloom") == plain._replace(is_fast=False)
+    (record,) = caplog.records
+    assert "gigatoken refuses it (Unknown pre_tokenizer Split" in record.getMessage()
 
 
 def test_a_difference_is_found(tokenizers: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:

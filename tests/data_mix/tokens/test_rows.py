@@ -14,11 +14,11 @@ import pytest
 from data_mix.errors import FormatError
 from data_mix.template import TEMPLATES, ChatTemplate, chat_template
 from data_mix.tokens import load_tokenizer
-from data_mix.tokens.rows import Rows, encode_rows
+from data_mix.tokens.rows import Rows, encode_rows, encode_texts
 from data_mix.tokens.tokenizing import prepare
 from sample_tokenizers import HOSTILE, PLAIN, as_users_have_it, messages_column, rendered_ids
 
-FAMILIES = ("bytes", "bloom", "llama", "llama-first")
+FAMILIES = ("bytes", "neox", "gpt2", "bloom", "llama", "llama-first")
 CASES = [(name, family) for name in TEMPLATES for family in FAMILIES]
 
 Talk = Sequence[tuple[str, str]]
@@ -132,6 +132,29 @@ def test_a_slice_of_a_column_is_encoded_as_what_it_shows(tokenizers: dict[str, P
     prepared = prepare(tokenizer, "chatml", "<|endoftext|>")
     part = encode_rows(column(TALKS)[5:9], prepared.layout, prepared.plain, np.uint32)
     assert part.input_ids.to_pylist() == encoded("chatml", tokenizers["bytes"], TALKS).input_ids.to_pylist()[5:9]
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("openassistant", 3), ("chatml", 4), ("llama3", 3)])
+def test_each_different_text_is_encoded_once(name: str, wanted: int, tokenizers: dict[str, Path]) -> None:
+    """Of 4,000 messages the encoder is given the different ones, literal text before them included: chatml's names the role."""
+    talks: list[Talk] = [[("user", "Hi"), ("assistant", "Hi"), ("user", "So?"), ("assistant", "Bye.")]] * 1000
+    prepared, messages = prepare(load_tokenizer(tokenizers["bytes"]), name, "<|endoftext|>"), column(talks).flatten()
+    roles = np.array([1, 2, 1, 2] * 1000)
+    texts = encode_texts(messages.field("content"), roles, prepared.layout, prepared.plain)
+    assert len(texts.encoded.offsets) - 1 == wanted
+    assert len(texts.unit) == 4000
+    assert encoded(name, tokenizers["bytes"], talks).input_ids.to_pylist() == (
+        encoded(name, tokenizers["bytes"], talks[:1]).input_ids.to_pylist() * 1000
+    )
+
+
+def test_texts_that_all_differ_are_encoded_in_their_order(tokenizers: dict[str, Path]) -> None:
+    """Where no text comes twice, each is its own."""
+    prepared = prepare(load_tokenizer(tokenizers["bytes"]), "openassistant", "<|endoftext|>")
+    contents = column([[("user", f"{number}"), ("assistant", f"{number}.")] for number in range(50)]).flatten().field("content")
+    texts = encode_texts(contents, np.array([1, 2] * 50), prepared.layout, prepared.plain)
+    assert texts.unit.tolist() == list(range(100))
+    assert len(texts.encoded.offsets) == 101
 
 
 @pytest.mark.parametrize("turn", [("narrator", "Hi"), ("user", None)])

@@ -13,7 +13,7 @@ import pytest
 
 from data_mix.errors import FormatError
 from data_mix.shards import open_build
-from data_mix.tokens import Tokenizer, Tokens, load_tokenizer, open_tokens, read_tokens, tokenize_build
+from data_mix.tokens import Tokenizer, Tokens, load_tokenizer, open_tokens, read_tokens, tokenize_build, verify_tokens
 from data_mix.tokens.token_shards import template_of, token_schema
 
 
@@ -132,3 +132,52 @@ def test_the_tokenizer_of_a_lone_file_reads_the_same_shards(tokens: Tokens, samp
     """Shards belong to tokenizer.json, not to where it was named from."""
     lone = load_tokenizer(Path(tokenizer.where) / "tokenizer.json")
     assert read_tokens(sample_build, lone).path == tokens.path
+
+
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_verify_finds_any_bit_that_changed(split: str, place: float, tokens: Tokens, sample_build: Path) -> None:
+    """A shard of the right size is believed by its digest only, and the others are not accused."""
+    assert verify_tokens(sample_build) == []
+    shard = tokens.path.with_suffix(f".{split}.arrow")
+    data = bytearray(shard.read_bytes())
+    data[int((len(data) - 1) * place)] ^= 0x80
+    shard.write_bytes(data)
+    (problem,) = verify_tokens(sample_build)
+    assert problem.startswith(f"{shard}: its SHA-256 is not {tokens.manifest['files'][split]['sha256']}, which ")
+
+
+def test_verify_names_shards_that_are_missing_or_cut_short(tokens: Tokens, sample_build: Path) -> None:
+    """A line says which, and which manifest would have it."""
+    shard = tokens.path.with_suffix(".train.arrow")
+    shard.write_bytes(shard.read_bytes()[:100])
+    assert verify_tokens(sample_build)[0].startswith(f"{shard}: has 100 bytes, {tokens.path.name} says ")
+    shard.unlink()
+    assert verify_tokens(sample_build) == [f"{shard}: is missing; tokenize again"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "datamix-tokens", "version": 1, "files": {"train": {}}}', "\xff"])
+def test_verify_names_a_manifest_that_is_damaged(text: str, tokens: Tokens, sample_build: Path) -> None:
+    """It is one problem, and no traceback."""
+    tokens.path.write_bytes(text.encode("latin1"))
+    (problem,) = verify_tokens(sample_build)
+    assert problem.startswith(f"{tokens.path}: is damaged or missing (")
+
+
+def test_a_manifest_without_a_digest_is_damaged(tokens: Tokens) -> None:
+    """What cannot be verified is not opened either."""
+    del tokens.manifest["files"]["train"]["sha256"]
+    tokens.path.write_text(json.dumps(tokens.manifest))
+    with pytest.raises(FormatError, match="is damaged or missing"):
+        open_tokens(tokens.path)
+
+
+def test_verify_passes_over_packs_staged_parts_and_a_build_without_token_shards(
+    tokens: Tokens, sample_build: Path, tmp_path: Path
+) -> None:
+    """They are believed by checksums of their own, or are not there."""
+    for suffix in (".packs", ".parts"):
+        tokens.path.with_suffix(suffix).mkdir()
+        (tokens.path.with_suffix(suffix) / "2048.json").write_bytes(b"noise")
+    assert verify_tokens(sample_build) == []
+    assert verify_tokens(tmp_path / "nothing") == []

@@ -7,19 +7,24 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from building import build_mix, entry, mix_of, pairs, write
 from commands import Shell, digests
-from data_mix.errors import OutputError
+from data_mix.errors import FormatError, OutputError
 from data_mix.files import hold
 from data_mix.shards import open_build
 from data_mix.template import TEMPLATES, chat_template
 from data_mix.tokens import Tokenizer, load_tokenizer, read_tokens, tokenize_build
 from sample_tokenizers import as_users_have_it, byte_level, rendered_ids
 
-FAMILIES = {"bytes": "<|endoftext|>", "bloom": "</s>", "llama": "</s>", "llama-first": "</s>"}
+FAMILIES = {
+    **dict.fromkeys(("bytes", "neox", "gpt2"), "<|endoftext|>"),
+    **dict.fromkeys(("bloom", "bloom-split", "llama", "llama-first"), "</s>"),
+}
 
 
 def shards_of(out: Path) -> dict[str, str]:
@@ -132,6 +137,100 @@ def test_token_shards_are_read_by_others(sample_build: Path, tokenizer: Tokenize
     table = pa.ipc.open_file(str(tokens.path.with_suffix(".train.arrow"))).read_all()
     assert table.column_names == ["source", "input_ids", "loss"]
     assert table.schema.field("input_ids").type == pa.list_(pa.uint16())
+
+
+class EndedError(Exception):
+    """What ends a run in the middle."""
+
+
+def end_after(parts: int, build: Path, tokenizer: Tokenizer) -> None:
+    """Begin to write token shards, and end when so many parts are staged."""
+
+    def report(_step: str, done: int, _total: int) -> None:
+        if done == parts:
+            raise EndedError
+
+    with pytest.raises(EndedError):
+        tokenize_build(build, tokenizer, report=report)
+
+
+def staged_by(build: Path, tokenizer: Tokenizer) -> int:
+    """How many parts a run has to encode."""
+    told = list[tuple[int, int]]()
+    tokenize_build(build, tokenizer, report=lambda _step, done, total: told.append((done, total)))
+    assert told == [(done, told[0][1]) for done in range(told[0][1] + 1)]
+    return told[0][1]
+
+
+@pytest.mark.parametrize("parts", [0, 1, 5])
+def test_a_run_goes_on_where_the_last_one_was_ended(
+    parts: int, sample_build: Path, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    """What is staged is not encoded again, the shards are the same, and nothing staged is left."""
+    other = copy_of(sample_build, tmp_path / "other")
+    count = staged_by(other, tokenizer)
+    end_after(parts, sample_build, tokenizer)
+    assert not list((sample_build / "tokens").glob("*.json"))
+    assert staged_by(sample_build, tokenizer) == count - parts
+    assert shards_of(sample_build) == shards_of(other)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "no proof", "proof of another", "noise for a proof"])
+def test_a_staged_part_that_is_damaged_is_encoded_again(
+    damage: str, sample_build: Path, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    """Of three staged parts the one that is not as it was written is not believed, and the others are."""
+    other = copy_of(sample_build, tmp_path / "other")
+    count = staged_by(other, tokenizer)
+    end_after(3, sample_build, tokenizer)
+    (folder,) = (sample_build / "tokens").glob("*.parts")
+    damage_staged(damage, folder / "00001.arrow")
+    assert staged_by(sample_build, tokenizer) == count - 2
+    assert shards_of(sample_build) == shards_of(other)
+
+
+def damage_staged(damage: str, part: Path) -> None:
+    """Do it."""
+    data, proof = part.read_bytes(), part.with_suffix(".proof")
+    if damage == "flip":
+        part.write_bytes(bytes([*data[:1000], data[1000] ^ 1, *data[1001:]]))
+    elif damage == "cut":
+        part.write_bytes(data[:-8])
+    elif damage == "remove":
+        part.unlink()
+    elif damage == "no proof":
+        proof.unlink()
+    else:
+        proof.write_bytes(b"noise" if damage == "noise for a proof" else part.with_name("00000.proof").read_bytes())
+
+
+def test_a_build_that_is_damaged_is_refused_and_leaves_no_manifest(sample_build: Path, tokenizer: Tokenizer) -> None:
+    """A part of noise, of the right size, ends the run; what was written before is not taken for whole shards."""
+    part = sorted((sample_build / "validation").glob("*.arrow"))[-1]
+    part.write_bytes(b"x" * part.stat().st_size)
+    with pytest.raises(FormatError, match=rf"{part.name}: is damaged or missing"):
+        tokenize_build(sample_build, tokenizer)
+    assert not list((sample_build / "tokens").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "empty"),
+    [
+        ({"val_split": 0.5, "max_train_set": 0}, ["train"]),
+        ({"val_split": 0.0}, ["validation"]),
+        ({"val_split": 0.0, "max_train_set": 0}, ["train", "validation"]),
+    ],
+)
+def test_a_split_without_rows_has_a_shard_without_rows(
+    limits: dict[str, Any], empty: list[str], tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    """A mix may leave train or validation empty, or both: the shards are there all the same."""
+    build_mix(tmp_path, mix_of(entry("one", write(tmp_path / "raw.jsonl", pairs(20, "word")), **limits)))
+    tokens, _ = tokenize_build(tmp_path / "out", tokenizer)
+    assert [name for name, file in tokens.manifest["files"].items() if file["rows"] == 0] == empty
+    assert [name for name in ("train", "validation") if len(tokens.lengths(name)) == 0] == empty
+    assert tokens.table("train").schema == tokens.table("validation").schema
+    assert tokenize_build(tmp_path / "out", tokenizer)[1] is True
 
 
 @pytest.mark.slow

@@ -10,8 +10,10 @@ falls out of it: the trained segments are the assistant's message and the contro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, Literal
 
 import polars as pl
@@ -50,6 +52,11 @@ class ChatTemplate:
         segments = [*self.start, *(segment for role in self.roles.values() for segment in role)]
         return tuple(dict.fromkeys(segment.text for segment in segments if segment.kind == "control"))
 
+    @property
+    def end_of_turn(self) -> str:
+        """The control token that a model learns to end its turn with, at which it is to stop."""
+        return next(segment.text for segment in self.roles["assistant"] if segment.trained and segment.kind == "control")
+
     def around(self, role: Role) -> tuple[str, str]:
         """The text before and after a message of this role."""
         segments = self.roles[role]
@@ -73,6 +80,17 @@ class ChatTemplate:
         choice = pl.when(role == "user").then(pl.lit(texts["user"]))
         return choice.when(role == "assistant").then(pl.lit(texts["assistant"])).otherwise(pl.lit(texts["system"]))
 
+    def jinja(self) -> str:
+        """The layout as a chat template in Jinja, for `apply_chat_template` of transformers.
+
+        What is trained stands in `generation` blocks, of every assistant turn. A message of another role, or whose content is
+        no text, raises. The tokenizer that it is given to must have the control tokens.
+        """
+        start = _jinja_print(*(_quoted(segment.text) for segment in self.start))
+        roles = "".join(f"{_JINJA_ROLE % role}{_jinja_turn(segments)}" for role, segments in self.roles.items())
+        prompt = _jinja_print(_quoted(self.around("assistant")[0]))
+        return _JINJA % {"start": start, "roles": roles, "prompt": prompt}
+
     def describe(self) -> dict[str, object]:
         """The template as plain data, for the manifest."""
         start = [segment.text for segment in self.start]
@@ -80,6 +98,41 @@ class ChatTemplate:
             role: ["{message}" if part.kind == "message" else part.text for part in parts] for role, parts in self.roles.items()
         }
         return {"name": self.name, "eos": self.eos, "start": start, "roles": roles}
+
+
+_JINJA: Final = """%(start)s{%%- for message in messages -%%}
+{%%- if message["content"] is not string -%%}
+{{- raise_exception("a message's content is no text") -}}
+%(roles)s{%%- else -%%}
+{{- raise_exception("unknown role " ~ message["role"] ~ ", wanted system, user or assistant") -}}
+{%%- endif -%%}
+{%%- endfor -%%}
+{%%- if add_generation_prompt -%%}
+%(prompt)s{%%- endif -%%}
+"""
+"""Every tag takes the blanks around it away, so that the lines are for the reader alone, whatever the environment trims."""
+
+_JINJA_ROLE: Final = '{%%- elif message["role"] == "%s" -%%}\n'
+
+
+def _jinja_turn(segments: Iterable[Segment]) -> str:
+    """A message of one role, its trained segments in a `generation` block."""
+    return "".join(_jinja_run(run, trained=trained) for trained, run in groupby(segments, lambda segment: segment.trained))
+
+
+def _jinja_run(segments: Iterable[Segment], *, trained: bool) -> str:
+    values = ('message["content"]' if part.kind == "message" else _quoted(part.text) for part in segments)
+    printed = _jinja_print(*values)
+    return f"{{%- generation -%}}\n{printed}{{%- endgeneration -%}}\n" if trained else printed
+
+
+def _jinja_print(*values: str) -> str:
+    return "".join(f"{{{{- {value} -}}}}\n" for value in values)
+
+
+def _quoted(text: str) -> str:
+    """The text as a literal of Jinja, which reads escapes as Python does."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _turn(before: tuple[Segment, ...], after: tuple[Segment, ...], *, trained: bool) -> tuple[Segment, ...]:

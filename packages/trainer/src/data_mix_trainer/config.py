@@ -72,6 +72,9 @@ class TrainSettings(BaseModel):
     )
     warmup_steps: int = Field(default=600, ge=0, description="The steps over which the learning rate rises.")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW's decay of the mean of gradients.")
+    adam_beta2: float = Field(default=0.95, ge=0, lt=1, description="AdamW's decay of the mean of squared gradients.")
+    adam_epsilon: float = Field(default=1e-12, gt=0, description="What AdamW adds to a divisor.")
     max_grad_norm: float = Field(default=2.0, gt=0, description="Gradients are scaled down to this norm.")
 
     num_train_epochs: float = Field(default=3.0, gt=0, description="How often the mix is seen.")
@@ -89,7 +92,7 @@ class TrainSettings(BaseModel):
     resume_from_checkpoint: bool = Field(
         default=False, description="Go on from the last whole checkpoint in output_dir, where there is one."
     )
-    eval_samples: int = Field(default=4, ge=0, description="Answers that are generated and kept at each evaluation.")
+    eval_answers: int = Field(default=4, ge=0, description="Answers that are generated and kept at each evaluation.")
     eval_steps: int = Field(default=200, gt=0, description="The steps from one evaluation to the next.")
     save_steps: int = Field(default=1000, gt=0, description="The steps from one checkpoint to the next.")
     save_total_limit: int | None = Field(default=4, gt=0, description="How many checkpoints are kept; null: all.")

@@ -11,13 +11,14 @@ compiled        loops that numba compiles
 from data_mix.packing.conversations import Conversations, Ragged, find_turns, read_conversations
 from data_mix.packing.cutting import PIECE, Policy, Statistics, cut
 from data_mix.packing.fitting import best_fit
-from data_mix.packing.index import PackKey, Packs, make_packs, open_packs, packs_of, save_packs
+from data_mix.packing.index import Layout, PackKey, Packs, make_packs, open_packs, packs_of, save_packs
 from data_mix.packing.order import NO_PACK, epoch_order, global_batch, share
 
 __all__ = [
     "NO_PACK",
     "PIECE",
     "Conversations",
+    "Layout",
     "PackKey",
     "Packs",
     "Policy",

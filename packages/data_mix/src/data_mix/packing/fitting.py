@@ -3,6 +3,8 @@
 A segment tree over the room left (0 to `max_length`) finds that pack, so n pieces take O(n log max_length). Pieces of one
 length are taken in the order of their row numbers, and of packs with the same room the one that came to it last is filled: the
 packs depend on the lengths alone.
+
+Rectangles are for models that keep conversations apart by rows alone: pieces of about one length, each in a row of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +24,28 @@ def best_fit(lengths: Numbers, max_length: int) -> tuple[Numbers, Numbers]:
     _, longest_first = _group(max_length - lengths, max_length)
     pack_of, packs = _fit(lengths, longest_first, max_length)
     return _group(pack_of, packs)
+
+
+def rectangles(lengths: Numbers, max_length: int) -> tuple[Numbers, Numbers]:
+    """Packs, as of `best_fit`, of which the pieces times the longest of them are at most `max_length`.
+
+    The longest first: pieces of one pack are of about one length, so that padding them to the longest costs little.
+    """
+    _, longest_first = _group(max_length - lengths, max_length)
+    pack_of, packs = _stack(lengths, longest_first, max_length)
+    return _group(pack_of, packs)
+
+
+@compiled
+def _stack(lengths: Numbers, longest_first: Numbers, max_length: int) -> tuple[Numbers, int]:
+    """The pack of each piece, and the number of packs."""
+    pack_of, packs, room = np.empty(len(lengths), np.int64), 0, 0
+    for piece in longest_first:
+        if room == 0:
+            packs, room = packs + 1, max_length // lengths[piece]
+        pack_of[piece] = packs - 1
+        room -= 1
+    return pack_of, packs
 
 
 @compiled

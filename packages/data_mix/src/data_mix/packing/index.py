@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import xxhash
@@ -23,7 +23,10 @@ from numpy.typing import NDArray
 from data_mix.files import read_sealed, write_sealed, writing
 from data_mix.packing.conversations import Conversations, Numbers
 from data_mix.packing.cutting import PIECE, Pieces, Policy, Statistics, cut
-from data_mix.packing.fitting import best_fit
+from data_mix.packing.fitting import best_fit, rectangles
+
+Layout = Literal["row", "rectangle"]
+"""A pack's pieces one after the other in a row, or each in a row of its own, padded to the longest."""
 
 VERSION: Final = 1
 """Of the packs that the same numbers become; raised when `cut` or `best_fit` changes what it returns."""
@@ -37,6 +40,7 @@ class PackKey:
     """The key of the token shards and the name of their split."""
     max_length: int
     policy: Policy = "truncate"
+    layout: Layout = "row"
     version: int = VERSION
 
     @property
@@ -66,11 +70,11 @@ class Packs:
         return sum(int(self[number]["trained"].sum()) for number in numbers if number >= 0)
 
 
-def make_packs(conversations: Conversations, max_length: int, policy: Policy = "truncate") -> Packs:
+def make_packs(conversations: Conversations, max_length: int, policy: Policy = "truncate", layout: Layout = "row") -> Packs:
     """Cut the conversations and pack the pieces; raises what `cut` raises."""
     pieces, statistics = cut(conversations, max_length, policy)
     lengths = pieces["end"].astype(np.int64) - pieces["start"] + pieces["head"]
-    offsets, order = best_fit(lengths, max_length)
+    offsets, order = (best_fit if layout == "row" else rectangles)(lengths, max_length)
     return Packs(offsets=offsets, pieces=pieces[order], statistics=replace(statistics, packs=len(offsets) - 1))
 
 
@@ -81,9 +85,9 @@ def packs_of(folder: Path, key: PackKey, conversations: Callable[[], Conversatio
     """
     packs = open_packs(folder, key)
     if packs is None:
-        save_packs(folder, key, make_packs(conversations(), key.max_length, key.policy))
+        save_packs(folder, key, make_packs(conversations(), key.max_length, key.policy, key.layout))
         packs = open_packs(folder, key)
-    return packs if packs is not None else make_packs(conversations(), key.max_length, key.policy)
+    return packs if packs is not None else make_packs(conversations(), key.max_length, key.policy, key.layout)
 
 
 def save_packs(folder: Path, key: PackKey, packs: Packs) -> None:

@@ -6,13 +6,16 @@ proof          a sample of every build, encoded by `tokenizers` as well
 layout         a template in ids
 rows           messages → rows of ids and spans
 parts          a part of a build → ids
+leftovers      what is of no use any more
 tokenizing     a build → its token shards
-token_shards   what the shards are; reading them
+opening        where user turns begin, in ids
+token_shards   what the shards are; reading and verifying them
 """
 
-from data_mix.tokens.token_shards import Tokens, open_tokens, read_tokens
+from data_mix.tokens.opening import user_opening
+from data_mix.tokens.token_shards import Tokens, open_tokens, read_tokens, verify_tokens
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens, load_tokenizer
-from data_mix.tokens.tokenizing import tokenize_build
+from data_mix.tokens.tokenizing import prepare, tokenize_build
 
 __all__ = [
     "ControlTokens",
@@ -21,6 +24,9 @@ __all__ = [
     "control_tokens",
     "load_tokenizer",
     "open_tokens",
+    "prepare",
     "read_tokens",
     "tokenize_build",
+    "user_opening",
+    "verify_tokens",
 ]

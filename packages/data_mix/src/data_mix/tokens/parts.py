@@ -121,17 +121,18 @@ def _as_one(chunked: pa.ChunkedArray) -> pa.ListArray:
     return chunked.chunk(0) if chunked.num_chunks == 1 else pa.concat_arrays(chunked.chunks)
 
 
-def join(path: Path, tasks: Sequence[Task], counts: Sequence[Counts]) -> dict[str, Any]:
-    """Write the staged parts of a split as its token shard, in the order of the build; return what the manifest says of it."""
-    sources = list(dict.fromkeys(part.source for part in (tasks[0].build.parts if tasks else ())))
-    schema = token_schema(tasks[0].vocabulary)
+def join(path: Path, schema: pa.Schema, sources: Sequence[str], staged: Sequence[tuple[Task, Counts]]) -> dict[str, Any]:
+    """Write staged parts as the token shard of a split, in the order of the build; return what the manifest says of it.
+
+    `sources` are those of the whole build: a split may have no part.
+    """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for task in tasks:
+        for task, _ in staged:
             for batch in read_batches(task.staged):
                 codes = np.full(batch.num_rows, sources.index(task.part.source), dtype=np.int16)
                 source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings(sources))
                 yield pa.RecordBatch.from_arrays([source, *batch.columns], schema=schema)
 
     _, size, sha256 = write_part(path, schema, batches())
-    return {"path": path.name, **asdict(sum(counts, Counts())), "bytes": size, "sha256": sha256}
+    return {"path": path.name, **asdict(sum((counts for _, counts in staged), Counts())), "bytes": size, "sha256": sha256}

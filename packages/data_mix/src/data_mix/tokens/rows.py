@@ -37,7 +37,7 @@ class Rows:
     """Ids in loss spans."""
 
 
-class _Texts(NamedTuple):
+class Texts(NamedTuple):
     """The texts of messages, each different one encoded once."""
 
     encoded: Ragged
@@ -59,7 +59,7 @@ def encode_rows(messages: pa.ListArray, layout: Layout, plain: PlainText, dtype:
     """The rows of a column `messages` of a build; FormatError where a message has no text or a role that is not known."""
     flat = messages.flatten()
     role, row_ends = _roles(flat), np.cumsum(np.diff(to_numpy(messages.offsets)), dtype=np.int64)
-    texts = _encode_texts(flat.field("content"), role, layout, plain)
+    texts = encode_texts(flat.field("content"), role, layout, plain)
     fixed = layout.fixed
     source = np.concatenate([fixed.ids.astype(dtype), texts.encoded.ids.astype(dtype)])
     pieces = _pieces(texts, role, np.concatenate([[0], row_ends[:-1]]), fixed)
@@ -83,14 +83,14 @@ def _roles(messages: pa.StructArray) -> Numbers:
     return roles.to_numpy().astype(np.int64)
 
 
-def _encode_texts(contents: pa.Array, role: Numbers, layout: Layout, plain: PlainText) -> _Texts:
+def encode_texts(contents: pa.Array, role: Numbers, layout: Layout, plain: PlainText) -> Texts:
     """Encode each different text once, the literal text before the message included."""
     if any(layout.literals):
         before = strings(layout.literals).take(from_numpy(role))
         contents = pc.binary_join_element_wise(before, contents, "")
     different, unit = _different(contents)
     encoded = encoder(plain)(different)
-    return _Texts(encoded, unit, _message_starts(encoded, unit, role, layout, plain))
+    return Texts(encoded, unit, _message_starts(encoded, unit, role, layout, plain))
 
 
 def _different(texts: pa.Array) -> tuple[pa.Array, Numbers]:
@@ -129,7 +129,7 @@ def _first_beyond(ids: NDArray[np.uint32], characters: int, plain: PlainText) ->
     return next((place for place in places if len(decode(ids[: place + 1].tolist())) > characters), len(ids))
 
 
-def _pieces(texts: _Texts, role: Numbers, row_starts: Numbers, fixed: Ragged) -> _Pieces:
+def _pieces(texts: Texts, role: Numbers, row_starts: Numbers, fixed: Ragged) -> _Pieces:
     """The pieces of messages of these roles; those at `row_starts` begin a conversation."""
     heads, tails = role.copy(), role + 2 * len(ROLES)
     heads[row_starts] += len(ROLES)

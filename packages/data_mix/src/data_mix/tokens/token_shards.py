@@ -3,6 +3,7 @@
     OUT/tokens/KEY.train.arrow       Arrow IPC, a row per conversation, in the order of the build
                KEY.validation.arrow
                KEY.json              written last: where it stands, the shards are whole
+               KEY.packs/            indexes of packs, which who trains writes (`data_mix.packing`)
 
 KEY is a digest of tokenizer, template and build, so shards of several tokenizers lie side by side, and those of a build that
 has changed are never taken for its own.
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from data_mix.arrays import to_numpy
 from data_mix.errors import FormatError
-from data_mix.files import write_bytes
+from data_mix.files import file_sha256, write_bytes
 from data_mix.schema import SPLITS
 from data_mix.shards import Build, map_table, open_build
 from data_mix.template import ChatTemplate, chat_template
@@ -123,11 +124,31 @@ def open_tokens(path: Path) -> Tokens:
     return Tokens(path, manifest)
 
 
+def verify_tokens(out: Path) -> list[str]:
+    """Check the digests of all token shards beside a build; return what is wrong, a line each."""
+    return [problem for path in sorted((out / FOLDER).glob("*.json")) for problem in _problems(path)]
+
+
+def _problems(path: Path) -> list[str]:
+    try:
+        tokens = open_tokens(path)
+    except FormatError as error:
+        return [str(error)]
+    digests = {path.parent / file["path"]: file["sha256"] for file in tokens.manifest["files"].values()}
+    wrong = [(shard, sha256) for shard, sha256 in digests.items() if file_sha256(shard) != sha256]
+    return [
+        f"{shard}: its SHA-256 is not {sha256}, which {path.name} says; remove that and tokenize again"
+        for shard, sha256 in wrong
+    ]
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
         format_, version, files = manifest["format"], manifest["version"], manifest["files"]
-        whole = all(isinstance(files[split]["bytes"], int) and files[split]["path"] for split in SPLITS)
+        whole = all(
+            isinstance(files[split]["bytes"], int) and files[split]["path"] and files[split]["sha256"] for split in SPLITS
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{path}: is damaged or missing ({type(error).__name__}: {error}); tokenize again") from error
     if not whole or (format_, version) != (FORMAT, VERSION):

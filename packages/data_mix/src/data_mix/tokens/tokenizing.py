@@ -13,23 +13,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from data_mix.engine import run
 from data_mix.errors import FormatError, OutputError
-from data_mix.files import PARTIAL, hold, output_errors
+from data_mix.files import hold, output_errors
 from data_mix.schema import SPLITS
 from data_mix.shards import Build, open_build
 from data_mix.template import chat_template
 from data_mix.tokens.encode import PlainText, plain_text
 from data_mix.tokens.layout import Layout, make_layout
+from data_mix.tokens.leftovers import PARTS, remove_superseded, remove_unfinished
 from data_mix.tokens.parts import Counts, Task, join, read_staged, stage_part
 from data_mix.tokens.proof import Reference, proven, sample_texts
-from data_mix.tokens.token_shards import Tokens, open_tokens, template_of, tokens_path, write_tokens_manifest
+from data_mix.tokens.token_shards import Tokens, open_tokens, template_of, token_schema, tokens_path, write_tokens_manifest
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens
-
-PARTS: Final = ".parts"
-"""The suffix of the folder of staged parts."""
 
 Report = Callable[[str, int, int], None]
 """Told (step, tasks done, tasks in all)."""
@@ -40,6 +38,8 @@ def tokenize_build(
 ) -> tuple[Tokens, bool]:
     """Write the token shards of a build; return them, and whether they stood there already.
 
+    Once they stand, those of builds that stood in the folder before are removed, with their packs.
+
     Raises ConfigError where the tokenizer does not fit the build's template, FormatError where the build is not whole, and
     OutputError where the shards cannot be written or another command is at the folder.
     """
@@ -49,15 +49,17 @@ def tokenize_build(
     with _held(out):
         path = tokens_path(build, tokenizer)
         if (standing := _standing(path)) is not None:
+            remove_superseded(build)
             return standing, True
         folder = path.with_suffix(PARTS)
-        _clear(path.parent, folder)
+        remove_unfinished(path.parent, folder)
         prepared = prepare(tokenizer, template.name, template.eos)
         tasks = _tasks(build, tokenizer, prepared, folder)
-        counts = _stage(tasks, workers, report)
-        files = {split: _join(path, split, tasks, counts) for split in SPLITS}
+        staged = list(zip(tasks, _stage(tasks, workers, report), strict=True))
+        files = _join(build, path, prepared.control.vocabulary, staged)
         tokens = write_tokens_manifest(path, _facts(build, tokenizer, prepared.control) | {"files": files})
         shutil.rmtree(folder, ignore_errors=True)
+        remove_superseded(build)
     return tokens, False
 
 
@@ -82,16 +84,6 @@ def _standing(path: Path) -> Tokens | None:
         with output_errors(path):
             path.unlink(missing_ok=True)
         return None
-
-
-def _clear(tokens: Path, keep: Path) -> None:
-    """Remove what runs left that were ended, but for the staged parts that this one can use."""
-    with output_errors(tokens):
-        for path in [*tokens.glob(f"*{PARTIAL}"), *keep.glob(f"*{PARTIAL}")]:
-            path.unlink(missing_ok=True)
-    for path in tokens.glob(f"*{PARTS}"):
-        if path != keep:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 class Prepared(NamedTuple):
@@ -141,10 +133,15 @@ def _stage(tasks: Sequence[Task], workers: int, report: Report) -> list[Counts]:
     return [each for each in counts if each is not None]
 
 
-def _join(path: Path, split: str, tasks: Sequence[Task], counts: Sequence[Counts]) -> dict[str, Any]:
-    """The token shard of a split."""
-    mine = [place for place, task in enumerate(tasks) if task.part.split == split]
-    return join(path.with_suffix(f".{split}.arrow"), [tasks[place] for place in mine], [counts[place] for place in mine])
+def _join(build: Build, path: Path, vocabulary: int, staged: Sequence[tuple[Task, Counts]]) -> dict[str, Any]:
+    """Write the token shard of each split; return what the manifest says of them."""
+    schema, sources = token_schema(vocabulary), list(dict.fromkeys(part.source for part in build.parts))
+    return {
+        split: join(
+            path.with_suffix(f".{split}.arrow"), schema, sources, [each for each in staged if each[0].part.split == split]
+        )
+        for split in SPLITS
+    }
 
 
 def _facts(build: Build, tokenizer: Tokenizer, control: ControlTokens) -> dict[str, Any]:

@@ -1,15 +1,43 @@
-"""Tokenizers and builds that the tests of token shards share."""
+"""Tokenizers and builds that the tests of templates and token shards share."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands import Shell
 from data_mix.tokens import Tokenizer, load_tokenizer
-from sample_tokenizers import byte_level, sentencepiece
+from sample_tokenizers import byte_level, save, sentencepiece
+
+Data = dict[str, Any]
+
+
+def changed(folder: Path, change: Callable[[Data], Data]) -> Path:
+    """A tokenizer's folder with another tokenizer.json."""
+    eos = load_tokenizer(folder).eos
+    return save(folder, change(json.loads((folder / "tokenizer.json").read_text(encoding="utf8"))), eos)
+
+
+def _as_neox(data: Data) -> Data:
+    """GPT-NeoX's: texts are brought into NFC first, and there are added tokens for runs of blanks."""
+    return data | {"normalizer": {"type": "NFC"}}
+
+
+def _as_gpt2(data: Data) -> Data:
+    """GPT-2's: eos is the only added token, and its text is normalized like any other."""
+    return data | {"added_tokens": [data["added_tokens"][0] | {"normalized": True}]}
+
+
+def _as_bloom(data: Data) -> Data:
+    """Bloom's: words are cut by an expression of its own, which gigatoken does not know."""
+    words = {"type": "Split", "pattern": {"Regex": r" ?[^(\s|[.,!?…。，、।۔،])]+"}, "behavior": "Isolated", "invert": False}
+    letters = data["pre_tokenizer"] | {"use_regex": False}
+    return data | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [words, letters]}}
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +46,10 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("tokenizers")
     return {
         "bytes": byte_level(folder / "bytes"),
+        "neox": changed(byte_level(folder / "neox"), _as_neox),
+        "gpt2": changed(byte_level(folder / "gpt2"), _as_gpt2),
         "bloom": byte_level(folder / "bloom", eos="</s>"),
+        "bloom-split": changed(byte_level(folder / "bloom-split", eos="</s>"), _as_bloom),
         "llama": sentencepiece(folder / "llama"),
         "llama-first": sentencepiece(folder / "llama-first", scheme="first"),
     }
