@@ -66,7 +66,7 @@ def test_another_mix(place: Place, out: Path) -> None:
     """A build of another mix is refused, with the difference and the command that makes the right one."""
     line = refused(place, out, "--configs", "datasets", "--datasets.joke.val_split", "0.5")
     assert "is a build of another mix (joke.val_split is 0.05 there and 0.5 here)" in line
-    assert "make the right one with datamix build --configs datasets" in line
+    assert "make the right one with datamix build --configs defaults datasets" in line
 
 
 def test_an_entry_that_the_build_leaves_out(place: Place, out: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_a_file_leaves_out_is_filled_from_the_settings(tmp_path: Path) -> N
     config = deepspeed_config(settings_of(file), on_cpu=False)
     for path in ("gradient_accumulation_steps", "train_batch_size", "train_micro_batch_size_per_gpu", "gradient_clipping"):
         assert config[path] == "auto"
-    assert config["optimizer"]["params"] == {"lr": "auto", "weight_decay": "auto"}
+    assert config["optimizer"]["params"] == dict.fromkeys(("lr", "weight_decay", "betas", "eps"), "auto")
     assert config["scheduler"]["params"] == {"warmup_max_lr": "auto", "warmup_num_steps": "auto"}
     assert config["fp16"] == {"enabled": "auto"}
     assert "bf16" not in config
