@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # before huggingface_hub reads it: else it asks its own hub for a list
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch reads it: workers that share cores wait for each other
 
 from hub_server import HubServer
 

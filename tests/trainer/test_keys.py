@@ -419,18 +419,23 @@ def test_resume_from_checkpoint_goes_on_where_the_last_one_is(place: Place, plai
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "stage"), [("zero2.json", 2), ("zero3_config_sft.json", 3)])
 def test_deepspeed_config_is_the_file_that_deepspeed_takes(place: Place, out: Path, name: str, stage: int) -> None:
-    """By the original command on two processes the stage is the file's, and its partitions are in the checkpoint."""
+    """By the original command on two processes the stage is the file's, its partitions are there, the losses those of one."""
     launcher = ["deepspeed", "--num_accelerators", "2", "--master_port", str(free_port()), "trainer_sft.py"]
-    keys = {"deepspeed_config": name, "max_steps": 2, "save_steps": 2, "warmup_steps": 2}
+    # The file's own scheduler stays behind by a step; by a cosine the rate is that of a run without DeepSpeed.
+    keys = {"deepspeed_config": name, "max_steps": 4, "save_steps": 4, "warmup_steps": 2, "lr_scheduler_type": "cosine"}
     done = place.launch(launcher, *place.arguments(out, **keys), "--deepspeed")
     assert done.returncode == 0, done.stderr
-    assert read_checkpoint(out / "checkpoint-2").engine == f"deepspeed stage {stage}"
-    states = sorted(path.name for path in (out / "checkpoint-2" / "global_step2").iterdir())
+    assert read_checkpoint(out / "checkpoint-4").engine == f"deepspeed stage {stage}"
+    states = sorted(path.name for path in (out / "checkpoint-4" / "global_step4").iterdir())
     partitions = [f"zero_pp_rank_{rank}_mp_rank_00_" for rank in (0, 1)] if stage == 3 else []
     assert [prefix for prefix in partitions if not any(state.startswith(f"{prefix}model_states") for state in states)] == []
     assert len([state for state in states if state.endswith("optim_states.pt")]) == 2
     assert note_of(out)["deepspeed"]["zero_optimization"]["stage"] == stage
-    assert (weights(out)["embed_out.weight"].shape, list(losses(out))) == ((1100, 64), [1, 2])
+    assert weights(out)["embed_out.weight"].shape == (1100, 64)
+    alone = trained(place, out / "alone", gradient_accumulation_steps=8, **keys)
+    assert losses(out) == pytest.approx(losses(alone), abs=1e-5)
+    assert rates(out) == pytest.approx(rates(alone))
+    assert evaluations(out)[4] == pytest.approx(evaluations(alone)[4], rel=1e-4)
 
 
 def test_every_key_has_a_test() -> None:

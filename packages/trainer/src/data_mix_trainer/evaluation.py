@@ -90,5 +90,5 @@ def _figures(prefix: str, sums: np.ndarray[tuple[int], np.dtype[np.float64]]) ->
     if not tokens:
         return {}
     mean = loss / tokens
-    perplexity = math.exp(mean) if mean < 700 else math.inf
+    perplexity = math.inf if mean > 700 else math.exp(mean)
     return {f"{prefix}{name}": figure for name, figure in zip(FIGURES, (mean, perplexity, right / tokens), strict=True)}

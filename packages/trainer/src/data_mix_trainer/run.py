@@ -219,7 +219,7 @@ def _run(plan: Plan, arrangement: Arrangement, tokenizer: PreTrainedTokenizerFas
         packs=logs[packs_file(machine.rank)],
         progress=Progress(steps=plan.schedule.steps, max_length=settings.max_length, is_shown=machine.is_first),
         validation=_validation(plan, collator(data.validation)) if data.validation else None,
-        prompts=choose_prompts(data.validation.rows, settings.eval_answers) if data.validation else [],
+        prompts=choose_prompts(data.validation.rows, settings.eval_answers, settings.max_length) if data.validation else [],
     )
 
 
