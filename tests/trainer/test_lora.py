@@ -5,35 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    BloomForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-)
+from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
 from data_mix.errors import ConfigError
 from data_mix_trainer.config import LoraSettings
 from data_mix_trainer.lora import add_lora, save_adapter, without_deprecations
+from small_models import FAMILIES
 
-SIZE: Final[dict[str, Any]] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-FAMILIES: Final[dict[str, Callable[[], Any]]] = {
-    "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=40, **SIZE)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(vocab_size=40, **SIZE)),
-    "bloom": lambda: BloomForCausalLM(BloomConfig(vocab_size=40, hidden_size=16, n_layer=2, n_head=2)),
-    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=40, n_positions=32, n_embd=16, n_layer=2, n_head=2)),
-}
+ROWS: Final = 40
 IDS: Final = torch.tensor([[1, 2, 39]])
 
 
@@ -55,7 +39,7 @@ def trained(model: Any) -> set[str]:
 )
 def test_every_linear_module_but_the_head_is_adapted(family: str, wanted: set[str]) -> None:
     """Where no module is named; and the model is what it was, before it is trained."""
-    base = FAMILIES[family]().eval()
+    base = FAMILIES[family](ROWS).eval()
     logits = base(IDS).logits
     model = add_lora(base, LoraSettings(), has_new_tokens=False).eval()
     assert trained(model) == wanted
@@ -65,7 +49,7 @@ def test_every_linear_module_but_the_head_is_adapted(family: str, wanted: set[st
 def test_only_the_named_modules_are_adapted() -> None:
     """By their last names, or by more of them; with the rank and the scale that are asked for."""
     settings = LoraSettings(r=3, alpha=6, dropout=0.0, target_modules=("q_proj", "mlp.up_proj"))
-    model: Any = add_lora(FAMILIES["llama"](), settings, has_new_tokens=False)
+    model: Any = add_lora(FAMILIES["llama"](ROWS), settings, has_new_tokens=False)
     assert trained(model) == {"q_proj", "up_proj"}
     adapted = model.base_model.model.model.layers[0].self_attn.q_proj
     assert (tuple(adapted.lora_A["default"].weight.shape), adapted.scaling["default"]) == ((3, 16), 2.0)
@@ -77,13 +61,13 @@ def test_an_unknown_module_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"lora.target_modules: found 'query', wanted names of modules .*: down_proj, gate_proj"
     ):
-        add_lora(FAMILIES["llama"](), settings, has_new_tokens=False)
+        add_lora(FAMILIES["llama"](ROWS), settings, has_new_tokens=False)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_with_new_tokens_embeddings_and_head_are_trained(family: str) -> None:
     """A row that was never trained cannot stay as it is; where the head is tied to the embeddings, it stays so."""
-    model: Any = add_lora(FAMILIES[family](), LoraSettings(), has_new_tokens=True)
+    model: Any = add_lora(FAMILIES[family](ROWS), LoraSettings(), has_new_tokens=True)
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     assert embedding.requires_grad
     assert head.requires_grad
@@ -96,7 +80,7 @@ def test_with_new_tokens_embeddings_and_head_are_trained(family: str) -> None:
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_adapters_are_trained_where_activations_are_recomputed(reentrant: bool) -> None:
     """Every one of them gets a gradient, though the embeddings before them are frozen."""
-    model: Any = add_lora(FAMILIES["llama"](), LoraSettings(dropout=0.0), has_new_tokens=False)
+    model: Any = add_lora(FAMILIES["llama"](ROWS), LoraSettings(dropout=0.0), has_new_tokens=False)
     model.activation_checkpointing_enable({"use_reentrant": reentrant})
     model.train()
     model(IDS).logits.square().sum().backward()
@@ -105,7 +89,7 @@ def test_adapters_are_trained_where_activations_are_recomputed(reentrant: bool) 
 
 def test_adapters_are_of_the_model_s_number_format() -> None:
     """DeepSpeed takes no model of two formats."""
-    model: Any = add_lora(FAMILIES["llama"]().bfloat16(), LoraSettings(), has_new_tokens=True)
+    model: Any = add_lora(FAMILIES["llama"](ROWS).bfloat16(), LoraSettings(), has_new_tokens=True)
     assert {each.dtype for each in model.parameters()} == {torch.bfloat16}
 
 
@@ -113,7 +97,7 @@ def test_an_adapter_is_saved_with_what_it_takes_to_merge_it(tmp_path: Path) -> N
     """Adapters and trained embeddings, and none of the frozen weights; the configurations of the trained model beside them."""
     from safetensors import safe_open
 
-    save_adapter(add_lora(FAMILIES["neox"](), LoraSettings(), has_new_tokens=True), tmp_path)
+    save_adapter(add_lora(FAMILIES["neox"](ROWS), LoraSettings(), has_new_tokens=True), tmp_path)
     with safe_open(tmp_path / "adapter_model.safetensors", "pt") as file:
         names = set(file.keys())
     assert {name for name in names if "lora_" not in name} == {
@@ -148,7 +132,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     new = {f"<|{number}|>": 36 + number for number in range(int(folder.name.rpartition("-")[2]))}
     control = ControlTokens(ids={"<eos>": 0} | new, added=tuple(new), vocabulary=36 + len(new))
     settings = TrainSettings(model_name=str(folder), max_length=32)
-    model = load_model(settings, control, tokenizer_vocabulary=36, dtype=torch.float32)
+    model = load_model(settings, control, dtype=torch.float32)
     adapted = add_lora(model, LoraSettings(dropout=0.0), has_new_tokens=bool(new))
     adapted.activation_checkpointing_enable({"use_reentrant": False})
     engine = deepspeed.initialize(model=adapted, config=config)[0]
@@ -177,7 +161,7 @@ def test_adapters_of_parted_models_are_trained_and_saved(tmp_path: Path) -> None
 
     names = ["neox-0", "neox-3", "neox-9", "gpt2-3", "gpt2-9"]
     for name in names:
-        FAMILIES[name.split("-")[0]]().eval().save_pretrained(tmp_path / "models" / name)
+        FAMILIES[name.split("-")[0]](ROWS).eval().save_pretrained(tmp_path / "models" / name)
     (tmp_path / "zero_3.py").write_text(ZERO_3)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}

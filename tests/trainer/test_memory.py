@@ -11,7 +11,7 @@ import pytest
 from data_mix.errors import ConfigError
 from data_mix.tokens import ControlTokens
 from data_mix_trainer.config import LoraSettings, TrainSettings
-from data_mix_trainer.memory import ParameterCount, memory_by_stage, meta_model, parameter_count, run_parameters
+from data_mix_trainer.memory import ParameterCount, count_parameters, memory_by_stage, meta_model, run_parameters
 
 LLAMA_7B = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32}
 LAYER = 4 * 32 * 32 + 4 * 32 + 2 * 32 * 64 + 32 + 64 + 4 * 32
@@ -70,14 +70,15 @@ def test_shares_are_rounded_up() -> None:
 
 def test_a_model_is_counted_by_its_configuration_alone(tmp_path: Path) -> None:
     """A folder without weights gives the 6,738,415,616 parameters of LLaMA 7B, which are held nowhere."""
-    assert parameter_count(model_folder(tmp_path, LLAMA_7B)) == ParameterCount(trainable=6_738_415_616, frozen=0)
+    assert count_parameters(meta_model(model_folder(tmp_path, LLAMA_7B))) == ParameterCount(trainable=6_738_415_616, frozen=0)
     assert {parameter.device.type for parameter in meta_model(str(tmp_path)).parameters()} == {"meta"}
 
 
 def test_weights_that_are_shared_count_once(tmp_path: Path) -> None:
     """A head that is the embedding adds nothing."""
     apart, tied = (
-        parameter_count(model_folder(tmp_path, TINY | {"tie_word_embeddings": is_tied})).total for is_tied in (False, True)
+        count_parameters(meta_model(model_folder(tmp_path, TINY | {"tie_word_embeddings": is_tied}))).total
+        for is_tied in (False, True)
     )
     assert apart - tied == 32000 * 32
 
@@ -103,4 +104,4 @@ def test_what_is_no_language_model_is_refused(tmp_path: Path, config: dict[str, 
     """No configuration, one of an unknown kind, one of another kind of model: a line that names it."""
     name = str(tmp_path) if config is None else model_folder(tmp_path, config)
     with pytest.raises(ConfigError, match=r"^[^\n]*is no [^\n]*model[^\n]*$"):
-        parameter_count(name)
+        count_parameters(meta_model(name))

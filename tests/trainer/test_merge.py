@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    BloomConfig,
-    BloomForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from data_mix.errors import ConfigError, DataMixError, OutputError
 from data_mix.template import chat_template
@@ -31,14 +19,9 @@ from data_mix_trainer.lora import add_lora, save_adapter
 from data_mix_trainer.merge import merge
 from data_mix_trainer.model import load_model
 from sample_tokenizers import byte_level
+from small_models import FAMILIES
 
-SIZE: Final[dict[str, Any]] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-FAMILIES: Final[dict[str, Callable[[], Any]]] = {
-    "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=1008, **SIZE)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(vocab_size=1024, max_position_embeddings=32, **SIZE)),
-    "bloom": lambda: BloomForCausalLM(BloomConfig(vocab_size=1008, hidden_size=16, n_layer=2, n_head=2)),
-    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=1024, n_positions=32, n_embd=16, n_layer=2, n_head=2)),
-}
+ROWS: Final = {"neox": 1008, "llama": 1024, "bloom": 1008, "gpt2": 1024}
 """The tokenizer has 1007 tokens and gets three: two of these models are widened for them."""
 IDS: Final = torch.tensor([[5, 700, 1007, 1009]])
 
@@ -51,7 +34,7 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def adapt(folder: Path, family: str, tokenizer_folder: Path, **keys: Any) -> Any:
     """Save a base and adapters that changed it below this folder; return the adapted model."""
-    FAMILIES[family]().save_pretrained(folder / "base")
+    FAMILIES[family](ROWS[family]).save_pretrained(folder / "base")
     template = chat_template("openassistant")
     tokenizer, tokens = (
         chat_tokenizer(str(tokenizer_folder), template),
@@ -59,7 +42,7 @@ def adapt(folder: Path, family: str, tokenizer_folder: Path, **keys: Any) -> Any
     )
     given: dict[str, Any] = {"model_name": str(folder / "base"), "max_length": 32}
     settings = TrainSettings(**given | keys)
-    model = load_model(settings, tokens, tokenizer_vocabulary=1007, dtype=torch.float32)
+    model = load_model(settings, tokens, dtype=torch.float32)
     set_ends(model, tokenizer, template)
     adapted: Any = add_lora(model, LoraSettings(r=2), has_new_tokens=True)
     with torch.no_grad():
@@ -77,7 +60,7 @@ def test_the_merged_model_is_the_adapted_one(family: str, tokenizer_folder: Path
     merge(tmp_path / "adapter", tmp_path / "merged")
     shutil.rmtree(tmp_path / "base")
     merged: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
-    assert type(merged).__name__ == type(FAMILIES[family]()).__name__
+    assert type(merged).__name__ == type(FAMILIES[family](ROWS[family])).__name__
     torch.testing.assert_close(merged.eval()(IDS).logits, wanted)
     tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path / "merged")
     talk = [{"role": "user", "content": "Hi"}]

@@ -6,57 +6,34 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import torch
 from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
     GPTJConfig,
     GPTJForCausalLM,
     GPTNeoXConfig,
-    GPTNeoXForCausalLM,
     GPTNeoXModel,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
 )
 
+import small_models
 from data_mix.errors import ConfigError, OutputError
 from data_mix.tokens import ControlTokens
 from data_mix_trainer.config import TrainSettings
-from data_mix_trainer.model import load_model, refuse_full
+from data_mix_trainer.model import load_model
+from data_mix_trainer.model_folder import refuse_full
+from small_models import CONTEXT
 
 ROWS: Final = 40
 KNOWN: Final = 36
 """Tokens of the tokenizer before the template's were added."""
-CONTEXT: Final = 32
 
 
-def neox(**keys: Any) -> Any:
-    """A GPT-NeoX: rotary positions, a head of its own."""
-    size: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 16}
-    return GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=ROWS, max_position_embeddings=CONTEXT, **size, **keys))
-
-
-def llama(**keys: Any) -> Any:
-    """A Llama: rotary positions, a head of its own."""
-    size: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 16}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=ROWS, max_position_embeddings=CONTEXT, **size, **keys))
-
-
-def bloom() -> Any:
-    """A Bloom: biases by distance, its head tied to the embeddings."""
-    return BloomForCausalLM(BloomConfig(vocab_size=ROWS, hidden_size=16, n_layer=3, n_head=2))
-
-
-def gpt2() -> Any:
-    """A GPT-2: learned positions, its head tied to the embeddings."""
-    return GPT2LMHeadModel(GPT2Config(vocab_size=ROWS, n_positions=CONTEXT, n_embd=16, n_layer=3, n_head=2))
+neox, llama, bloom, gpt2 = (partial(make, ROWS, layers=3) for make in small_models.FAMILIES.values())
 
 
 def gptj(*, tie: bool = False) -> Any:
@@ -94,7 +71,7 @@ def load(folder: Path | str, *, added: int = 3, **keys: Any) -> Any:
     """The model of this folder as training would start from it."""
     given: dict[str, Any] = {"model_name": str(folder), "max_length": CONTEXT}
     settings = TrainSettings(**given | keys)
-    return load_model(settings, control(added), tokenizer_vocabulary=KNOWN, dtype=torch.float32)
+    return load_model(settings, control(added), dtype=torch.float32)
 
 
 def per_token(model: Any) -> list[torch.Tensor]:
@@ -124,7 +101,7 @@ def test_the_mean_is_taken_in_full_precision(dtype: torch.dtype, tmp_path: Path)
     base = neox()
     base.get_input_embeddings().weight.data.fill_(30_000.0)
     settings = TrainSettings(model_name=str(saved(tmp_path, base)), max_length=CONTEXT)
-    model = load_model(settings, control(), tokenizer_vocabulary=KNOWN, dtype=dtype)
+    model = load_model(settings, control(), dtype=dtype)
     embedding, head = (tensor.float() for tensor in per_token(model)[:2])
     assert torch.equal(embedding[KNOWN], embedding[0])
     assert torch.equal(head[KNOWN], head[:KNOWN].mean(dim=0).to(dtype).float())
@@ -263,13 +240,13 @@ def test_a_model_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
     """Fewer rows than the tokenizer has tokens: both numbers are named."""
     settings = TrainSettings(model_name=str(saved(tmp_path, neox())), max_length=CONTEXT)
     with pytest.raises(ConfigError, match="has 40 rows of embeddings, the tokenizer 41 tokens"):
-        load_model(settings, control(), tokenizer_vocabulary=41, dtype=torch.float32)
+        load_model(settings, ControlTokens(ids={"<eos>": 0}, added=(), vocabulary=41), dtype=torch.float32)
 
 
 def test_no_name_and_no_such_folder_are_refused(tmp_path: Path) -> None:
     """Each says what can be named."""
     with pytest.raises(ConfigError, match="model_name: found none"):
-        load_model(TrainSettings(), control(), tokenizer_vocabulary=KNOWN, dtype=torch.float32)
+        load_model(TrainSettings(), control(), dtype=torch.float32)
     assert "is no model that transformers can load" in refused(ConfigError, tmp_path / "nothing")
     assert "holds no config.json, so it is no model" in refused(ConfigError, tmp_path)
 
@@ -332,7 +309,7 @@ def test_a_name_that_the_hub_does_not_give_is_refused(tmp_path: Path) -> None:
     """Neither a folder nor in the hub's cache, and no network: one line that says so."""
     script = """
 from data_mix.errors import FetchError
-from data_mix_trainer.model import read_config
+from data_mix_trainer.model_folder import read_config
 try:
     read_config("own/model")
 except FetchError as error:
@@ -367,7 +344,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     new = {f"<|{number}|>": known + number for number in range(added)}
     control = ControlTokens(ids={"<eos>": 0} | new, added=tuple(new), vocabulary=known + added)
     settings = TrainSettings(model_name=str(folder), max_length=32)
-    model = load_model(settings, control, tokenizer_vocabulary=known, dtype=torch.float32)
+    model = load_model(settings, control, dtype=torch.float32)
     engine = deepspeed.initialize(model=model, config=config)[0]
     parameters = dict(model.named_parameters())
     with deepspeed.zero.GatheredParameters(list(parameters.values())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ def make(place: Place, out: Path) -> Iterator[Make]:
             tokenizer=AutoTokenizer.from_pretrained(place.model),
             reader=steps,
             cursor=record.cursor,
-            done=record.step,
             record=record,
             save_total_limit=None,
             metrics=Log(out / "metrics.jsonl"),
@@ -111,7 +111,7 @@ def test_steps_go_on_from_the_cursor(make: Make) -> None:
     """Steps that are done are not given again."""
     run = make().run
     first = [step.packs.tolist() for step in Steps(run)]
-    run.cursor, run.done = run.reader.schedule.after(run.cursor), 1
+    run.cursor, run.record = run.reader.schedule.after(run.cursor), replace(run.record, step=1)
     assert [step.packs.tolist() for step in Steps(run)] == first[1:]
 
 

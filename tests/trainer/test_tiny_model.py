@@ -82,7 +82,7 @@ def test_it_can_be_trained_on_its_build(built: Build, tmp_path: Path) -> None:
     assert len(chat_tokenizer(str(tmp_path / "out"), template)) == control.vocabulary
     settings = TrainSettings(model_name=str(tmp_path / "out"), max_length=512)
     known = control.vocabulary - 3
-    assert load_model(settings, control, tokenizer_vocabulary=known, dtype=torch.float32).config.vocab_size >= known + 3
+    assert load_model(settings, control, dtype=torch.float32).config.vocab_size >= known + 3
 
 
 def test_its_eos_is_the_template_s(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def _train(arguments: Arguments, config: Config, settings: TrainSettings, withou
     data = open_data(settings, asked_mix(config, without))
     is_dry = "dry-run" in arguments.flags
     plan = plan_run(settings, data, by_deepspeed="deepspeed" in arguments.flags, is_dry=is_dry)
+    quiet()
     if is_dry:
         _print_dry_run(plan, as_json="json" in arguments.flags)
         return

@@ -20,7 +20,7 @@ from torch import distributed
 
 from data_mix.packing import share
 from data_mix_trainer.dataset import Batch, Collator
-from data_mix_trainer.loss import token_losses, trained_logits
+from data_mix_trainer.loss import evaluating, token_losses, trained_logits
 from data_mix_trainer.metrics import FIGURES
 
 if TYPE_CHECKING:
@@ -56,12 +56,9 @@ def evaluate(model: nn.Module, validation: Validation, device: torch.device) -> 
     A collective call: every process must make it.
     """
     sums = torch.zeros(len(validation.sources), 3, dtype=torch.float64, device=device)
-    was_training = model.training
-    model.train(False)
-    with torch.no_grad():
+    with evaluating(model):
         for batch in validation.batches():
             _add(sums, model, {name: tensor.to(device) for name, tensor in batch.items()})
-    model.train(was_training)
     if distributed.is_initialized() and validation.world > 1:
         distributed.all_reduce(sums)
     return as_metrics(validation.sources, sums.cpu().numpy())

@@ -19,6 +19,7 @@ from peft import PeftModel
 from transformers import GenerationConfig
 
 from data_mix_trainer.dataset import TokenRows
+from data_mix_trainer.loss import evaluating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -64,12 +65,8 @@ def answers(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[Prompt], device: torch.device
 ) -> list[dict[str, Any]]:
     """What the model answers. Where weights are partitioned every process must make the call; all get the same answers."""
-    was_training = model.training
-    model.train(False)
-    with _by_likeliest_tokens(model):
-        records = [_answer(model, tokenizer, prompt, device) for prompt in prompts]
-    model.train(was_training)
-    return records
+    with evaluating(model), _by_likeliest_tokens(model):
+        return [_answer(model, tokenizer, prompt, device) for prompt in prompts]
 
 
 @contextmanager
@@ -87,11 +84,10 @@ def _by_likeliest_tokens(model: PreTrainedModel) -> Iterator[None]:
 
 def _answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: Prompt, device: torch.device) -> dict[str, Any]:
     ids = torch.tensor([prompt.ids], device=device)
-    with torch.no_grad():
-        output: Any = model.generate(  # type: ignore[operator]
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=prompt.room,
-        )
+    output: Any = model.generate(  # type: ignore[operator]
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=prompt.room,
+    )
     texts = {"prompt": prompt.ids, "answer": output[0, ids.shape[1] :], "reference": prompt.reference}
     return {"source": prompt.source} | {name: tokenizer.decode(tokens) for name, tokens in texts.items()}

@@ -7,14 +7,29 @@ batch, so that summed over forward passes and processes it is the mean over trai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from data_mix_trainer.dataset import Batch
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Have a model compute without dropout and without gradients; afterwards it is in training again where it was."""
+    was_training = model.training
+    model.train(False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def trained_logits(model: nn.Module, batch: Batch) -> Tensor:

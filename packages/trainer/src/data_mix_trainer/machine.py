@@ -81,7 +81,6 @@ def processes(machine: Machine, *, by_deepspeed: bool) -> Iterator[None]:
     """
     from torch import distributed  # noqa: PLC0415  heavy
 
-    quiet()
     if by_deepspeed:
         _join_by_deepspeed(machine)
     try:

@@ -65,11 +65,6 @@ def memory_by_stage(count: ParameterCount, *, world: int, dtype: str) -> tuple[S
     return (*stages, StateMemory(stage=3, is_offloaded=True, device=0, host=stages[3].device))
 
 
-def parameter_count(model_name: str) -> ParameterCount:
-    """The parameters of a base model as it is published, all of them trained. Errors as of `meta_model`."""
-    return count_parameters(meta_model(model_name))
-
-
 def run_parameters(settings: TrainSettings, tokens: ControlTokens) -> ParameterCount:
     """The parameters of a run's model: its vocabulary widened, its lowest layers frozen, its adapters added.
 
@@ -81,9 +76,9 @@ def run_parameters(settings: TrainSettings, tokens: ControlTokens) -> ParameterC
     from data_mix_trainer.model import freeze, widen_vocabulary  # noqa: PLC0415  heavy
 
     model = meta_model(str(settings.model_name))
-    known, multiple, has_new = tokens.vocabulary - len(tokens.added), settings.pad_vocab_size_to_multiple_of, bool(tokens.added)
+    has_new = bool(tokens.added)
     with torch.device("meta"):
-        widen_vocabulary(model, tokens, known=known, multiple=multiple)
+        widen_vocabulary(model, tokens, multiple=settings.pad_vocab_size_to_multiple_of)
         freeze(model, settings, has_new_tokens=has_new)
         return count_parameters(add_lora(model, settings.lora, has_new_tokens=has_new) if settings.lora else model)
 
@@ -105,7 +100,7 @@ def meta_model(model_name: str) -> PreTrainedModel:
     import torch  # noqa: PLC0415  heavy
     from transformers import AutoModelForCausalLM  # noqa: PLC0415  heavy
 
-    from data_mix_trainer.model import read_config  # noqa: PLC0415  heavy
+    from data_mix_trainer.model_folder import read_config  # noqa: PLC0415  heavy
 
     config = read_config(model_name)
     try:

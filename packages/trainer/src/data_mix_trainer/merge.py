@@ -17,7 +17,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from data_mix.errors import ConfigError, FetchError
 from data_mix_trainer.lora import without_deprecations
-from data_mix_trainer.model import read_config, read_model, refuse_full, save_model
+from data_mix_trainer.model_folder import read_config, read_model, refuse_full, save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

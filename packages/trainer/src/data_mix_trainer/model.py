@@ -9,29 +9,24 @@ import importlib.util
 import inspect
 import logging
 import math
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, StrictDataclassError
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from data_mix.errors import ConfigError, FetchError, OutputError
-from data_mix.files import output_errors, writing_folder
+from data_mix.errors import ConfigError
 from data_mix.tokens import ControlTokens
 from data_mix_trainer.config import RopeScaling, TrainSettings
+from data_mix_trainer.model_folder import read_config, read_model
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel
 
-_LOG: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _DEAF: Final = frozenset({"falcon", "opt", "xglm"})
 """Types of models that take positions, but let the conversations of a row see each other all the same (transformers 5.23)."""
@@ -41,10 +36,8 @@ _SUPPORT: Final = {"flash_attention_2": "_supports_flash_attn", "sdpa": "_suppor
 """What a class of transformers says of the attention code that it has."""
 
 
-def load_model(
-    settings: TrainSettings, tokens: ControlTokens, *, tokenizer_vocabulary: int, dtype: torch.dtype
-) -> PreTrainedModel:
-    """The base model with rows for these tokens, of which it knows the first `tokenizer_vocabulary`.
+def load_model(settings: TrainSettings, tokens: ControlTokens, *, dtype: torch.dtype) -> PreTrainedModel:
+    """The base model with rows for these tokens.
 
     Raises ConfigError where it is no model, does not belong to the tokenizer or cannot be what the settings ask for; FetchError
     where the hub does not give it.
@@ -55,7 +48,7 @@ def load_model(
     fit_context(config, settings)
     model = read_model(settings.model_name, config, dtype=dtype, attention=attention(settings, config, dtype))
     model.config.use_cache = False
-    widen_vocabulary(model, tokens, known=tokenizer_vocabulary, multiple=settings.pad_vocab_size_to_multiple_of)
+    widen_vocabulary(model, tokens, multiple=settings.pad_vocab_size_to_multiple_of)
     freeze(model, settings, has_new_tokens=bool(tokens.added))
     return model
 
@@ -69,62 +62,6 @@ def takes_positions(name: str) -> bool:
     made: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     is_told = made is None or "position_ids" in inspect.signature(made.forward).parameters
     return is_told and config.model_type not in _DEAF
-
-
-def read_config(name: str) -> PreTrainedConfig:
-    """The configuration of a model's folder or of a model of the hub; errors as of `load_model`."""
-    path = Path(name).expanduser()
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise ConfigError(f"{name}: holds no config.json, so it is no model; of an adapter, datamix merge makes one")
-    with _loading(name):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
-    return config
-
-
-def read_model(
-    name: str, config: PreTrainedConfig, *, dtype: torch.dtype | str, attention: str | None = None
-) -> PreTrainedModel:
-    """A model's weights, every one of them; errors as of `load_model`."""
-    with _loading(name):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            _place(name),
-            config=config,
-            dtype=dtype,
-            attn_implementation=attention,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    model: PreTrainedModel = loaded[0]
-    if missing := sorted(loaded[1]["missing_keys"]):
-        raise ConfigError(
-            f"{name}: lacks {len(missing)} of the weights of {type(model).__name__} ({missing[0]}); name a whole language model"
-        )
-    return model
-
-
-def _place(name: str) -> str:
-    path = Path(name).expanduser()
-    return str(path) if path.exists() else name
-
-
-@contextmanager
-def _loading(name: str) -> Iterator[None]:
-    """Say in one line why transformers cannot load a model."""
-    try:
-        yield
-    except (OSError, ValueError, SafetensorError, StrictDataclassError) as error:
-        cause, line = error.__cause__, _first_line(error)
-        if isinstance(cause, GatedRepoError):
-            raise FetchError(f"{name}: is gated; accept its terms on its page, then log in with `hf auth login`") from error
-        if isinstance(cause, LocalEntryNotFoundError | HfHubHTTPError):
-            raise FetchError(
-                f"{name}: is no folder, and the hub does not give it ({line}); check the name and the network, or name a folder"
-            ) from error
-        raise ConfigError(f"{name}: is no model that transformers can load ({line}); check the name and the folder") from error
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split("\n", maxsplit=1)[0].split()).rstrip(".:")
 
 
 def attention(settings: TrainSettings, config: PreTrainedConfig, dtype: torch.dtype) -> str | None:
@@ -194,7 +131,7 @@ def _overrun(text: PreTrainedConfig, settings: TrainSettings, context: int, *, i
             f"use --max_length {context}, or another base"
         )
     factor = settings.max_length / context * (settings.rope_scaling.factor if settings.rope_scaling else 1)
-    _LOG.warning(
+    logger.warning(
         "max_length is %d, the context of %s is %d: it has never seen the positions beyond; consider --rope_scaling.factor %g",
         settings.max_length,
         settings.model_name,
@@ -205,25 +142,25 @@ def _overrun(text: PreTrainedConfig, settings: TrainSettings, context: int, *, i
         text.max_position_embeddings = settings.max_length
 
 
-def widen_vocabulary(model: PreTrainedModel, tokens: ControlTokens, *, known: int, multiple: int) -> None:
-    """Give the model a row for every token, never fewer than it has; the new tokens' rows are the mean of the `known` first.
+def widen_vocabulary(model: PreTrainedModel, tokens: ControlTokens, *, multiple: int) -> None:
+    """Give the model a row for every token, never fewer than it has; the new tokens' rows are the mean of the known ones'.
 
     Raises ConfigError where it has fewer rows than that.
     """
     embedding: Any = model.get_input_embeddings()
     embedding.padding_idx = None  # else the row would get no gradient, and where padding is the eos, that is the eos's
     rows = _rows(embedding.weight)
-    if rows < known:
+    if rows < tokens.known:
         raise ConfigError(
-            f"{model.name_or_path}: has {rows} rows of embeddings, the tokenizer {known} tokens, so they are not of one model; "
-            "tokenize with the model's own tokenizer, and name it as tokenizer_name"
+            f"{model.name_or_path}: has {rows} rows of embeddings, the tokenizer {tokens.known} tokens, so they are not of one "
+            "model; tokenize with the model's own tokenizer, and name it as tokenizer_name"
         )
     wanted = rows if tokens.vocabulary <= rows else math.ceil(tokens.vocabulary / multiple) * multiple
     if wanted > rows:
         model.resize_token_embeddings(wanted, mean_resizing=False)
     new = sorted({*(tokens.ids[token] for token in tokens.added), *range(rows, wanted)})
     for parameter in _token_parameters(model):
-        _fill_with_mean(parameter, new, known)
+        _fill_with_mean(parameter, new, tokens.known)
 
 
 def _rows(weight: nn.Parameter) -> int:
@@ -277,22 +214,3 @@ def freeze(model: PreTrainedModel, settings: TrainSettings, *, has_new_tokens: b
 def _layers(model: PreTrainedModel) -> nn.ModuleList:
     count = model.config.get_text_config().num_hidden_layers
     return next(part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == count)
-
-
-def refuse_full(folder: Path) -> None:
-    """Refuse to write into a folder that holds something already; OutputError."""
-    if folder.is_dir() and any(folder.iterdir()):
-        raise OutputError(f"{folder}: is not empty, and nothing is overwritten; name another folder, or remove it")
-
-
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a model and its tokenizer into a new folder, whole or not at all; OutputError where that cannot be."""
-    with writing_folder(folder) as partial, output_errors(folder):
-        try:
-            model.save_pretrained(partial)
-        except SafetensorError as error:
-            raise OutputError(f"cannot write {folder}: {_first_line(error)}; choose another place") from error
-        tokenizer.save_pretrained(partial)
-        for path in partial.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

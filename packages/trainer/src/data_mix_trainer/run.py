@@ -1,9 +1,11 @@
-"""A run of training from its settings to the trained model.
+"""A run of training from its plan to the trained model.
 
-output_dir/ config.json model.safetensors tokenizer.json generation_config.json …
-training.json        written last: everything that it takes to repeat the run
-checkpoint-200/ …    to go on from
-LOG_DIR/             metrics.jsonl, samples.jsonl, packs-RANK.jsonl
+What it writes:
+
+    output_dir/ config.json model.safetensors tokenizer.json generation_config.json …
+                training.json        written last: everything that it takes to repeat the run
+                checkpoint-200/ …    to go on from
+                LOG_DIR/             metrics.jsonl, samples.jsonl, packs-RANK.jsonl
 """
 
 from __future__ import annotations
@@ -12,24 +14,35 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import torch
+from torch import distributed
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 
 from data_mix.errors import TrainingError
 from data_mix.files import hold, make_folder, output_errors, write_bytes
+from data_mix_trainer.chat_tokenizer import chat_tokenizer, set_ends
 from data_mix_trainer.checkpoint import remove_unfinished
 from data_mix_trainer.dataset import Arrangement, Collator, StepReader
+from data_mix_trainer.evaluation import Validation
+from data_mix_trainer.generation import choose_prompts
+from data_mix_trainer.lora import add_lora
 from data_mix_trainer.machine import processes
 from data_mix_trainer.metrics import METRICS, SAMPLES, Log, packs_file
+from data_mix_trainer.model import load_model
 from data_mix_trainer.plan import TRAINED, Plan
 from data_mix_trainer.progress import Progress
+from data_mix_trainer.sft import Run, SftTrainer
 from data_mix_trainer.training_data import Split
 from data_mix_trainer.universal import make_universal, remove_universal
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainingArguments
-
-    from data_mix_trainer.evaluation import Validation
-    from data_mix_trainer.sft import Run, SftTrainer
 
 _FLASH: Final = "flash_attention_2"
 
@@ -75,11 +88,6 @@ def _held(plan: Plan) -> Iterator[None]:
 
 
 def _make_trainer(plan: Plan) -> SftTrainer:
-    from transformers import PrinterCallback, set_seed  # noqa: PLC0415  heavy
-
-    from data_mix_trainer.chat_tokenizer import chat_tokenizer  # noqa: PLC0415  heavy
-    from data_mix_trainer.sft import SftTrainer  # noqa: PLC0415  heavy
-
     _prepare_states(plan)
     arguments = _arguments(plan)  # before the model: with it stage 3 partitions weights as they are loaded
     set_seed(plan.settings.seed)
@@ -92,14 +100,12 @@ def _make_trainer(plan: Plan) -> SftTrainer:
     trainer = SftTrainer(run=_run(plan, arrangement, tokenizer), model=model, args=arguments)
     trainer.remove_callback(PrinterCallback)
     if plan.is_elastic:
-        trainer.add_callback(_universal_remover(plan))
+        trainer.add_callback(_UniversalRemover(plan))
     return trainer
 
 
 def _prepare_states(plan: Plan) -> None:
     """Convert DeepSpeed's states where another number of processes wrote them."""
-    from torch import distributed  # noqa: PLC0415  heavy
-
     if plan.checkpoint is None or plan.zero is None or not plan.is_elastic:
         return
     if plan.machine.is_first:
@@ -108,24 +114,19 @@ def _prepare_states(plan: Plan) -> None:
     plan.zero["checkpoint"] = {"load_universal": True}
 
 
-def _universal_remover(plan: Plan) -> Any:
-    from torch import distributed  # noqa: PLC0415  heavy
-    from transformers import TrainerCallback  # noqa: PLC0415  heavy
+class _UniversalRemover(TrainerCallback):
+    """Removes the converted states once every process has loaded them."""
 
-    class Remover(TrainerCallback):
-        """Removes the converted states once every process has loaded them."""
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
 
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            distributed.barrier()
-            if plan.machine.is_first and plan.checkpoint is not None:
-                remove_universal(plan.checkpoint)
-
-    return Remover()
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        distributed.barrier()
+        if self._plan.machine.is_first and self._plan.checkpoint is not None:
+            remove_universal(self._plan.checkpoint)
 
 
 def _arguments(plan: Plan) -> TrainingArguments:
-    from transformers import TrainingArguments  # noqa: PLC0415  heavy
-
     settings, machine = plan.settings, plan.machine
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(plan.log_dir)
     return TrainingArguments(
@@ -169,16 +170,10 @@ def _arguments(plan: Plan) -> TrainingArguments:
 
 
 def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    import torch  # noqa: PLC0415  heavy
-
-    from data_mix_trainer.chat_tokenizer import set_ends  # noqa: PLC0415  heavy
-    from data_mix_trainer.lora import add_lora  # noqa: PLC0415  heavy
-    from data_mix_trainer.model import load_model  # noqa: PLC0415  heavy
-
     control, lora = plan.data.control, plan.settings.lora
     # Without DeepSpeed the weights stay in float32 and are computed with in less; it keeps float32 copies of its own.
     dtype = torch.float32 if plan.zero is None else plan.machine.torch_dtype
-    model = load_model(plan.settings, control, tokenizer_vocabulary=control.vocabulary - len(control.added), dtype=dtype)
+    model = load_model(plan.settings, control, dtype=dtype)
     set_ends(model, tokenizer, plan.data.template)
     if lora is None:
         return model
@@ -187,9 +182,6 @@ def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
 
 
 def _run(plan: Plan, arrangement: Arrangement, tokenizer: PreTrainedTokenizerFast) -> Run:
-    from data_mix_trainer.generation import choose_prompts  # noqa: PLC0415  heavy
-    from data_mix_trainer.sft import Run  # noqa: PLC0415  heavy
-
     def collator(split: Split) -> Collator:
         return Collator(rows=split.rows, packs=split.packs, pad=tokenizer.pad_token_id, arrangement=arrangement)
 
@@ -211,7 +203,6 @@ def _run(plan: Plan, arrangement: Arrangement, tokenizer: PreTrainedTokenizerFas
             passes=plan.passes,
         ),
         cursor=plan.record.cursor,
-        done=plan.record.step,
         record=plan.record,
         save_total_limit=settings.save_total_limit,
         metrics=logs[METRICS],
@@ -224,7 +215,5 @@ def _run(plan: Plan, arrangement: Arrangement, tokenizer: PreTrainedTokenizerFas
 
 
 def _validation(plan: Plan, collate: Collator) -> Validation:
-    from data_mix_trainer.evaluation import Validation  # noqa: PLC0415  heavy
-
     size = plan.settings.per_device_eval_batch_size
     return Validation(collate=collate, size=size, rank=plan.machine.rank, world=plan.machine.world)

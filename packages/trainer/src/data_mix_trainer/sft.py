@@ -45,10 +45,8 @@ class Run:
     tokenizer: PreTrainedTokenizerBase
     reader: StepReader
     cursor: Cursor
-    done: int
-    """Steps before this start."""
     record: Record
-    """What its checkpoints say; step and cursor are filled in."""
+    """What its checkpoints say; of the one that it goes on from step and cursor, which are filled in anew."""
     save_total_limit: int | None
     metrics: Log
     samples: Log
@@ -76,7 +74,7 @@ class Steps:
         return self._run.reader.schedule.steps * self._run.reader.passes
 
     def __iter__(self) -> Iterator[StepBatch]:
-        return self._run.reader.steps(self._run.cursor, self._run.done)
+        return self._run.reader.steps(self._run.cursor, self._run.record.step)
 
 
 class SftTrainer(Trainer):

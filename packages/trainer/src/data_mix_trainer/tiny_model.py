@@ -18,7 +18,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerF
 
 from data_mix.errors import FormatError
 from data_mix.shards import Build, open_build
-from data_mix_trainer.model import refuse_full, save_model
+from data_mix_trainer.model_folder import refuse_full, save_model
 
 PADDING: Final = "<|padding|>"
 

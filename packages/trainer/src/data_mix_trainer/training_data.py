@@ -18,8 +18,17 @@ from data_mix.mix import Mix, resolve_mix
 from data_mix.packing import Conversations, Layout, PackKey, Packs, find_turns, make_packs, packs_of, read_conversations
 from data_mix.schema import SPLITS
 from data_mix.shards import Build, open_build
-from data_mix.template import ChatTemplate, chat_template
-from data_mix.tokens import ControlTokens, Tokenizer, Tokens, control_tokens, load_tokenizer, read_tokens, user_opening
+from data_mix.template import ChatTemplate
+from data_mix.tokens import (
+    ControlTokens,
+    Tokenizer,
+    Tokens,
+    control_tokens,
+    load_tokenizer,
+    read_tokens,
+    template_of,
+    user_opening,
+)
 from data_mix_trainer.config import TrainSettings
 from data_mix_trainer.dataset import TokenRows, check_fits
 
@@ -41,8 +50,6 @@ class TrainingData:
     """Everything that is known of a run's data before a model is loaded."""
 
     build: Build
-    tokenizer: Tokenizer
-    tokens: Tokens
     template: ChatTemplate
     control: ControlTokens
     train: Split
@@ -75,7 +82,7 @@ def open_data(settings: TrainSettings, mix: AskedMix | None) -> TrainingData:
     build = open_build(_folder(settings, mix))
     _refuse_other_mix(build, mix)
     tokenizer = load_tokenizer(_tokenizer_name(settings))
-    template = chat_template(build.manifest["template"]["name"], build.manifest["template"]["eos"])
+    template = template_of(build)
     control = control_tokens(tokenizer, template)
     tokens = read_tokens(build.path, tokenizer)
     layout = _layout(settings)
@@ -84,14 +91,12 @@ def open_data(settings: TrainSettings, mix: AskedMix | None) -> TrainingData:
         raise TrainingError(f"{build.path}: its train split holds no conversation; look at the mix and its val_split")
     return TrainingData(
         build=build,
-        tokenizer=tokenizer,
-        tokens=tokens,
         template=template,
         control=control,
         train=train,
         validation=validation,
         layout=layout,
-        facts=_facts(build, tokens, settings) | {"layout": layout},
+        facts=_facts(build, tokens, settings, layout),
     )
 
 
@@ -137,11 +142,11 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         return f"it has {', '.join(extra)}, which this mix has not"
     if missing := [name for name in wants if name not in has]:
         return f"it lacks {', '.join(missing)}; leave them out with --without {','.join(missing)}"
-    for name, options in wants.items():
-        for key in [key for key in options if has[name].get(key) != options[key]]:
-            return f"{name}.{key} is {has[name].get(key)!r} there and {options[key]!r} here"
-    keys = [key for key in wanted if key != "datasets" and found.get(key) != wanted[key]]
-    return f"{keys[0]} is {found.get(keys[0])!r} there and {wanted[keys[0]]!r} here" if keys else "the order of its entries"
+    options = {f"{name}.{key}": (has[name].get(key), value) for name, keys in wants.items() for key, value in keys.items()}
+    others = {key: (found.get(key), value) for key, value in wanted.items() if key != "datasets"}
+    differing = ((key, there, here) for key, (there, here) in (options | others).items() if there != here)
+    key, there, here = next(differing, ("", None, None))
+    return f"{key} is {there!r} there and {here!r} here" if key else "the order of its entries"
 
 
 def _tokenizer_name(settings: TrainSettings) -> str:
@@ -191,11 +196,12 @@ def _open_split(
     return Split(rows=rows, packs=packs)
 
 
-def _facts(build: Build, tokens: Tokens, settings: TrainSettings) -> dict[str, Any]:
+def _facts(build: Build, tokens: Tokens, settings: TrainSettings, layout: Layout) -> dict[str, Any]:
     return {
         "build": build.manifest["fingerprint"],
         "tokens": tokens.path.stem,
         "max_length": settings.max_length,
         "packing_policy": settings.packing_policy,
         "seed": settings.seed,
+        "layout": layout,
     }

@@ -13,7 +13,7 @@ token_shards   what the shards are; reading and verifying them
 """
 
 from data_mix.tokens.opening import user_opening
-from data_mix.tokens.token_shards import Tokens, open_tokens, read_tokens, verify_tokens
+from data_mix.tokens.token_shards import Tokens, open_tokens, read_tokens, template_of, verify_tokens
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens, load_tokenizer
 from data_mix.tokens.tokenizing import prepare, tokenize_build
 
@@ -26,6 +26,7 @@ __all__ = [
     "open_tokens",
     "prepare",
     "read_tokens",
+    "template_of",
     "tokenize_build",
     "user_opening",
     "verify_tokens",

@@ -80,6 +80,11 @@ class ControlTokens:
     vocabulary: int
     """Ids with the new ones: what a model must have rows for."""
 
+    @property
+    def known(self) -> int:
+        """Ids without the new ones: what the tokenizer had."""
+        return self.vocabulary - len(self.added)
+
 
 def load_tokenizer(name: str | Path) -> Tokenizer:
     """Read a tokenizer from its folder, from a lone tokenizer.json, or from the hub where there is no such file.
