@@ -32,7 +32,7 @@ RECORD: Final = "datamix.json"
 FORMAT: Final = 1
 
 _NAME: Final = re.compile(r"checkpoint-(\d+)")
-_PACKAGES: Final = ("data-mix-builder", "data-mix-trainer", "torch", "transformers", "accelerate", "deepspeed", "peft")
+_PACKAGES: Final = ("data-mix-builder", "data-mix-trainer", "transformers", "accelerate", "deepspeed", "peft")
 _FREE: Final = {"resume_from_checkpoint", "output_dir", "log_dir", "data_path", "gradient_accumulation_steps", "report_to"}
 """Settings that a run may change on the way without a word: they change nothing of what is trained."""
 
@@ -54,8 +54,10 @@ class Record:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of what a run's figures depend on."""
-    return {name: found for name in _PACKAGES if (found := _version(name))}
+    """The versions of what a run's figures depend on; of torch with its build, for which device it is."""
+    import torch  # noqa: PLC0415  heavy
+
+    return {name: found for name in _PACKAGES if (found := _version(name))} | {"torch": str(torch.__version__)}
 
 
 def _version(name: str) -> str | None:
