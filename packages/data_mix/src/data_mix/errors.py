@@ -10,8 +10,10 @@
     ├── BuildError               a build cannot be made: two entries of one name, an id that comes twice
     │   └── OutputError          the output cannot be written: no space, no permission, another build is at it
     ├── FormatError              a build folder cannot be read: unfinished, newer, damaged
-    └── TrainingError            training cannot start or go on: another mix, hardware without fp16, a loss that is no number
-        └── CheckpointError      a checkpoint cannot be resumed from: half written, of other data
+    ├── TrainingError            training cannot start or go on: another mix, hardware without fp16, a loss that is no number
+    │   └── CheckpointError      a checkpoint cannot be resumed from: half written, of other data
+    └── EvalError                a model cannot be scored: no tokenizer, log-probabilities that are no numbers
+        └── SandboxError         code of a model cannot be run: nothing on this machine would hold it
 
 A message holds the value found, what was wanted and what to do next. A bug is none of these and keeps its traceback.
 """
@@ -76,3 +78,11 @@ class TrainingError(DataMixError):
 
 class CheckpointError(TrainingError):
     """A checkpoint cannot be resumed from."""
+
+
+class EvalError(DataMixError):
+    """A model cannot be scored."""
+
+
+class SandboxError(EvalError):
+    """Code of a model cannot be run: nothing on this machine would hold it."""

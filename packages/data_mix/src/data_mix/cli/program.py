@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final
 
@@ -70,13 +71,15 @@ def main() -> None:
 
 
 def _add_plugins() -> None:
-    """Add the commands of other installed distributions; each parses its own arguments."""
+    """Add the commands of other installed distributions; each parses its own arguments, and its docstring is its help."""
     settings: dict[str, Any] = {**TAKES_CONFIGS, "help_option_names": []}
     for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name):
+        run = plugin.load()
+        app.command(plugin.name, help=(run.__doc__ or "").partition("\n")[0], context_settings=settings)(_command(run))
 
-        def command(context: typer.Context, name: str = plugin.name) -> None:
-            raise typer.Exit(entry_points(group=PLUGINS)[name].load()(context.args))
 
-        app.command(plugin.name, help=plugin.dist.metadata["Summary"] if plugin.dist else None, context_settings=settings)(
-            command
-        )
+def _command(run: Callable[[Sequence[str]], int]) -> Callable[[typer.Context], None]:
+    def command(context: typer.Context) -> None:
+        raise typer.Exit(run(context.args))
+
+    return command
