@@ -195,3 +195,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def losses(out: Path, log_dir: str = "base") -> dict[int, float]:
     """The training loss of each step of a run."""
     return {line["step"]: line["loss"] for line in read_lines(out / log_dir / "metrics.jsonl") if "loss" in line}
+
+
+def rates(out: Path, log_dir: str = "base") -> list[float]:
+    """The learning rate of each step of a run."""
+    return [line["learning_rate"] for line in read_lines(out / log_dir / "metrics.jsonl") if "loss" in line]

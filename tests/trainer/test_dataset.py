@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_mix.errors import FormatError
+from data_mix.errors import FormatError, TrainingError
 from data_mix.packing import NO_PACK
-from data_mix_trainer.dataset import Batch, Collator, StepReader, TokenRows, check_fits
+from data_mix_trainer.dataset import Batch, Collator, StepBatch, StepReader, TokenRows, ahead, check_fits
 from data_mix_trainer.schedule import Cursor, Schedule
 from training import PAD, Conversation, all_packs, collator, exchanges, token_table
 
@@ -138,6 +141,58 @@ def test_the_trained_tokens_of_a_step_are_those_of_all_processes() -> None:
     one, two = (next(reader(collate, rank=rank, world=2).steps(Cursor(), 0)) for rank in (0, 1))
     targets = [len(batch["targets"]) for step in (one, two) for batch in step.batches]
     assert one.trained == two.trained == sum(targets)
+
+
+def test_steps_read_ahead_are_the_same() -> None:
+    """Read ahead or not, the steps are the same ones, to the last token."""
+    collate = collator(exchanges(100), 64)
+    plain, early = reader(collate).steps(Cursor(), 0), ahead(reader(collate).steps(Cursor(), 0))
+    for one, other in zip(plain, early, strict=True):
+        assert (one.epoch, one.packs.tolist(), one.trained) == (other.epoch, other.packs.tolist(), other.trained)
+        for batch, same in zip(one.batches, other.batches, strict=True):
+            assert all(torch.equal(batch[name], same[name]) for name in batch)
+
+
+def slowly(steps: Iterator[StepBatch], read: threading.Semaphore) -> Iterator[StepBatch]:
+    """The steps, each of which takes a twentieth of a second to read; `read` is released at each."""
+    for step in steps:
+        time.sleep(0.05)
+        read.release()
+        yield step
+
+
+def test_the_next_step_is_read_while_one_is_computed() -> None:
+    """A step is read, without being asked for, while the one before it is in use: then it is not waited for."""
+    read = threading.Semaphore(0)
+    steps = ahead(slowly(reader(collator(exchanges(100), 64), steps=3).steps(Cursor(), 0), read))
+    first = next(steps)
+    assert first.waited > 0.04
+    assert read.acquire(timeout=60)
+    assert read.acquire(timeout=60)
+    assert next(steps).waited < first.waited
+
+
+def test_an_error_is_raised_where_its_step_would_be() -> None:
+    """Of steps read ahead, those before the one that cannot be read are given first."""
+
+    def broken(steps: Iterator[StepBatch]) -> Iterator[StepBatch]:
+        yield next(steps)
+        raise TrainingError("nothing to train on")
+
+    steps = ahead(broken(reader(collator(exchanges(100), 64)).steps(Cursor(), 0)))
+    assert next(steps).trained > 0
+    with pytest.raises(TrainingError, match="nothing to train on"):
+        next(steps)
+
+
+def test_steps_read_ahead_may_be_left() -> None:
+    """A loop that ends early leaves no thread behind."""
+    threads = threading.active_count()
+    steps = ahead(reader(collator(exchanges(100), 64)).steps(Cursor(), 0))
+    next(steps)
+    assert threading.active_count() == threads + 1
+    del steps
+    assert threading.active_count() == threads
 
 
 def test_packs_of_other_token_shards_are_refused() -> None:

@@ -67,6 +67,14 @@ def test_sources_take_turns() -> None:
     assert [(prompt.source, prompt.ids[0]) for prompt in found] == [("a", 10), ("b", 13), ("c", 15), ("a", 11), ("b", 14)]
 
 
+def test_a_prompt_is_asked_once() -> None:
+    """Of conversations that differ in their last answer alone, the first one is asked."""
+    found = choose_prompts(
+        rows(*(("a", [first, 20, last], [(2, 3)]) for first, last in [(10, 30), (10, 31), (11, 30)])), count=4
+    )
+    assert [(prompt.ids, prompt.reference) for prompt in found] == [((10, 20), (30,)), ((11, 20), (30,))]
+
+
 def test_a_prompt_is_what_stands_before_the_last_answer() -> None:
     """Of a conversation of two turns the first answer belongs to the prompt, and what is trained last is the reference."""
     (prompt,) = choose_prompts(rows(("a", range(10, 20), [(2, 4), (7, 9)])), count=4)

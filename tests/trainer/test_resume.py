@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
+import torch
 
+from data_mix.errors import CheckpointError
 from data_mix.packing import NO_PACK
-from training import ROOT, Place, free_port, losses, read_lines
+from training import ROOT, Place, free_port, losses, rates, read_lines, train_here
+
+EVERY_TWO: Final[dict[str, object]] = {"save_steps": 2, "save_total_limit": "null"}
+"""A checkpoint after every second step, and all are kept."""
 
 
 def deepspeed(processes: int) -> list[str]:
@@ -38,8 +45,13 @@ def packs_by_step(out: Path) -> dict[int, list[int]]:
 def whole(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of six steps with a checkpoint every two, by one process."""
     out = tmp_path_factory.mktemp("whole") / "out"
-    place.shell().ok("train", *place.arguments(out, save_steps=2, save_total_limit="null"))
+    train_here(*place.arguments(out, **EVERY_TWO))
     return out
+
+
+def go_on(place: Place, out: Path, **keys: object) -> None:
+    """Go on with the run in `out`, as it was or with other keys."""
+    train_here(*place.arguments(out, **EVERY_TWO | keys), "--resume_from_checkpoint")
 
 
 def interrupted(whole: Path, out: Path, step: int) -> Path:
@@ -56,7 +68,7 @@ def interrupted(whole: Path, out: Path, step: int) -> Path:
 def test_a_resumed_run_is_the_run_that_was_not_interrupted(place: Place, whole: Path, out: Path, step: int) -> None:
     """From a checkpoint in the middle of an epoch on, losses, packs and weights are those of the uninterrupted run."""
     interrupted(whole, out, step)
-    place.shell().ok("train", *place.arguments(out, save_steps=2, save_total_limit="null"), "--resume_from_checkpoint")
+    go_on(place, out)
     assert losses(out) == losses(whole)
     assert packs_by_step(out) == packs_by_step(whole)
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
@@ -66,7 +78,7 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(place: Place, whole: 
 
 def test_without_a_checkpoint_it_starts_from_the_beginning(place: Place, whole: Path, out: Path) -> None:
     """A job that always asks to go on, as one in a queue does, starts where there is nothing to go on from."""
-    place.shell().ok("train", *place.arguments(out, save_steps=2, save_total_limit="null"), "--resume_from_checkpoint")
+    go_on(place, out)
     assert losses(out) == losses(whole)
 
 
@@ -81,9 +93,8 @@ def test_without_a_checkpoint_it_starts_from_the_beginning(place: Place, whole: 
 def test_other_data_are_refused(place: Place, whole: Path, out: Path, keys: dict[str, object], said: str) -> None:
     """What would change the packs of a step is refused, with the difference named, and nothing is touched."""
     interrupted(whole, out, 4)
-    done = place.shell().run("train", *place.arguments(out, **keys), "--resume_from_checkpoint")
-    assert done.returncode == 1
-    assert f"was trained on other data ({said}" in done.stderr.splitlines()[-1]
+    with pytest.raises(CheckpointError, match=re.escape(f"was trained on other data ({said}")):
+        go_on(place, out, **keys)
     assert losses(out) == losses(whole)
 
 
@@ -93,28 +104,38 @@ def test_another_build_is_refused(place: Place, whole: Path, out: Path, tmp_path
     shell = place.shell()
     shell.build(tmp_path / "other", "--configs", "datasets", "--samples", "--without", "joke")
     shell.ok("tokenize", tmp_path / "other", "--tokenizer", place.model, "--quiet")
-    done = shell.run("train", *place.arguments(out, data_path=tmp_path / "other"), "--resume_from_checkpoint")
-    assert "was trained on other data (build: it has " in done.stderr.splitlines()[-1]
+    with pytest.raises(CheckpointError, match=r"was trained on other data \(build: it has "):
+        go_on(place, out, data_path=tmp_path / "other")
 
 
-def test_other_settings_are_told(place: Place, whole: Path, out: Path) -> None:
-    """A run may go on with another learning rate, but says that it is not the run that it was."""
+def test_other_settings_are_told_and_followed(place: Place, whole: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A run that goes on with another learning rate says so, and steps by the new one at once."""
     interrupted(whole, out, 4)
-    done = place.shell().run("train", *place.arguments(out, learning_rate=1e-4), "--resume_from_checkpoint")
-    assert done.returncode == 0, done.stderr
-    assert "settings differ from this run's (learning_rate: it has 0.001, now 0.0001" in done.stderr
+    go_on(place, out, learning_rate=1e-4, max_steps=8)
+    assert "settings differ from this run's (learning_rate: it has 0.001, now 0.0001; max_steps: it has 6, now 8" in caplog.text
+    assert rates(out) == pytest.approx(
+        [1e-3 * (6 - step) / 6 for step in range(4)] + [1e-4 * (8 - step) / 8 for step in range(4, 8)]
+    )
 
 
-def test_a_checkpoint_cut_short_is_passed_over(place: Place, whole: Path, out: Path) -> None:
+def test_the_optimizer_follows_the_settings(place: Place, whole: Path, out: Path) -> None:
+    """AdamW's constants are those of the run that goes on, and what never decays still does not."""
+    interrupted(whole, out, 4)
+    go_on(place, out, weight_decay=0.5, adam_beta2=0.9, adam_epsilon=1e-8)
+    groups = torch.load(out / "checkpoint-6" / "optimizer.pt")["param_groups"]
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
+    assert [(group["betas"], group["eps"]) for group in groups] == [((0.9, 0.9), 1e-8)] * 2
+
+
+def test_a_checkpoint_cut_short_is_passed_over(place: Place, whole: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where a file of the last checkpoint is cut, the run goes on from the one before it and comes to the same."""
     interrupted(whole, out, 6)
     weights = out / "checkpoint-6" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     (out / "checkpoint-4" / "datamix.json").write_text("garbage")
-    done = place.shell().run("train", *place.arguments(out, save_steps=2, save_total_limit="null"), "--resume_from_checkpoint")
-    assert done.returncode == 0, done.stderr
-    assert "checkpoint-6/model.safetensors: has" in done.stderr
-    assert "checkpoint-4: its datamix.json is damaged" in done.stderr
+    go_on(place, out)
+    assert "checkpoint-6/model.safetensors: has" in caplog.text
+    assert "checkpoint-4: its datamix.json is damaged" in caplog.text
     assert losses(out) == losses(whole)
 
 

@@ -150,7 +150,8 @@ def test_what_it_takes_to_repeat_the_run_is_written(place: Place, run: Path) -> 
     assert note["overrides"] == dict(zip([word[2:] for word in asked[::2]], asked[1::2], strict=True))
     assert (note["settings"]["learning_rate"], note["settings"]["weight_decay"]) == (1e-3, 0.0)
     assert note["template"]["name"] == "openassistant"
-    assert note["sources"]["gsm8k"] == "MIT"
+    assert (note["sources"]["gsm8k"]["licence"], note["sources"]["gsm8k"]["rows"]["train"]) == ("MIT", 9)
+    assert note["mix"] == json.loads((place.build / "manifest.json").read_text(encoding="utf8"))["mix"]
     assert note["data"]["build"] == json.loads((place.build / "manifest.json").read_text(encoding="utf8"))["fingerprint"]
     assert note["packing"]["conversations"] == len(conversations(place, "train"))
     assert note["schedule"] == {"packs": len(pieces(place)), "global_batch": 18, "steps": STEPS}

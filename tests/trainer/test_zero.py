@@ -15,10 +15,12 @@ import pytest
 from data_mix.errors import ConfigError
 from data_mix_trainer.config import TrainSettings, deepspeed_file
 from data_mix_trainer.zero import deepspeed_config, stage
+from training import Place, losses, rates, train_here
 
 PACKAGED: Final = ("zero2.json", "zero3_config_sft.json", "zero3_offload.json")
 GATHER: Final = "stage3_gather_16bit_weights_on_model_save"
 LINEAR: Final = {"type": "WarmupDecayLR", "params": {"warmup_num_steps": "auto", "warmup_type": "linear"}}
+INSTEAD: Final = "its scheduler WarmupDecayLR is left out: lr_scheduler_type linear does the same, and not a step late"
 
 
 def settings_of(file: Path | str, **keys: Any) -> TrainSettings:
@@ -42,10 +44,11 @@ def refusal(file: Path, **keys: Any) -> str:
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_a_packaged_file_is_used_as_it_is_on_a_gpu(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """With a warm-up and a linear decay there is nothing to change in a packaged file, and nothing to tell."""
+    """Of a packaged file nothing is changed but that transformers' scheduler takes the place of its own, which is told."""
     config, file = deepspeed_config(settings_of(name), on_cpu=False), json.loads(deepspeed_file(name).read_text("utf8"))
+    assert file.pop("scheduler")["type"] == "WarmupDecayLR"
     assert config == file
-    assert caplog.messages == []
+    assert caplog.messages == [f"{name}: {INSTEAD}"]
 
 
 @pytest.mark.parametrize(("name", "found"), [("zero2.json", 2), ("zero3_config_sft.json", 3), ("zero3_offload.json", 3)])
@@ -67,7 +70,8 @@ def test_without_a_gpu_torchs_adam_steps_and_nothing_is_offloaded(name: str, cap
     assert config["optimizer"]["params"]["torch_adam"] is True
     assert [key for key in config["zero_optimization"] if "offload" in key] == []
     left_out = ["offload_optimizer", "offload_param"] if "offload" in name else []
-    assert caplog.messages == [f"{name}: its {key} is left out: there is no GPU to offload from" for key in left_out]
+    told = [f"{name}: its {key} is left out: there is no GPU to offload from" for key in left_out]
+    assert caplog.messages == [f"{name}: {INSTEAD}", *told]
 
 
 def test_an_optimizer_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
@@ -91,35 +95,54 @@ def test_stage_3_always_writes_whole_weights(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "warmup", "why"),
+    ("name", "kind", "why"),
     [
-        ("WarmupDecayLR", "linear", 2, None),
-        ("WarmupLR", "constant_with_warmup", 600, None),
-        ("WarmupDecayLR", "cosine", 600, "lr_scheduler_type is cosine"),
-        ("WarmupLR", "linear", 600, "lr_scheduler_type is linear"),
-        ("OneCycle", "linear", 600, "lr_scheduler_type is linear"),
-        ("WarmupDecayLR", "linear", 1, "it warms up for at least 2 steps, and warmup_steps is 1"),
-        ("WarmupDecayLR", "linear", 0, "it warms up for at least 2 steps, and warmup_steps is 0"),
+        ("WarmupDecayLR", "linear", "lr_scheduler_type linear does the same, and not a step late"),
+        ("WarmupLR", "constant_with_warmup", "lr_scheduler_type constant_with_warmup does the same, and not a step late"),
+        ("WarmupCosineLR", "cosine", "lr_scheduler_type cosine does the same, and not a step late"),
+        ("WarmupDecayLR", "cosine", "lr_scheduler_type is cosine"),
+        ("WarmupLR", "linear", "lr_scheduler_type is linear"),
     ],
 )
-def test_a_scheduler_stays_where_it_does_what_the_settings_say(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, kind: str, warmup: int, why: str | None
+def test_the_scheduler_is_transformers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, kind: str, why: str
 ) -> None:
-    """Otherwise it is left out, told, and transformers' own scheduler does it."""
+    """The file's is left out, which is told, whether it is what the settings say or not."""
     file = own(tmp_path, {"scheduler": LINEAR | {"type": name}})
-    config = deepspeed_config(settings_of(file, lr_scheduler_type=kind, warmup_steps=warmup), on_cpu=False)
-    assert ("scheduler" in config) == (why is None)
-    assert caplog.messages == ([f"own.json: its scheduler {name} is left out: {why}"] if why else [])
+    assert "scheduler" not in deepspeed_config(settings_of(file, lr_scheduler_type=kind), on_cpu=False)
+    assert caplog.messages == [f"own.json: its scheduler {name} is left out: {why}"]
+
+
+def test_a_warm_up_that_would_be_logarithmic_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """DeepSpeed's default of a file that does not name the kind of warm-up is another than the one that is done."""
+    deepspeed_config(
+        settings_of(own(tmp_path, {"scheduler": {"type": "WarmupLR"}}), lr_scheduler_type="constant"), on_cpu=False
+    )
+    deepspeed_config(settings_of(own(tmp_path, {"scheduler": {"type": "WarmupDecayLR"}})), on_cpu=False)
+    why = ("is constant", "linear takes its place, the warm-up of which is linear and not logarithmic")
+    names = ("WarmupLR", "WarmupDecayLR")
+    told = [
+        f"own.json: its scheduler {name} is left out: lr_scheduler_type {each}" for name, each in zip(names, why, strict=True)
+    ]
+    assert caplog.messages == told
+
+
+@pytest.mark.parametrize("name", ["OneCycle", "LRRangeTest", None])
+def test_a_scheduler_that_has_no_equal_is_refused(tmp_path: Path, name: str | None) -> None:
+    """A run by another schedule than its file says would be a surprise, and one that is late another run without DeepSpeed."""
+    assert refusal(own(tmp_path, {"scheduler": {"type": name}})) == (
+        f"{tmp_path}/own.json: scheduler.type is {json.dumps(name)}, which no lr_scheduler_type is equal to; "
+        "take the block out, and choose an lr_scheduler_type"
+    )
 
 
 def test_what_a_file_leaves_out_is_filled_from_the_settings(tmp_path: Path) -> None:
     """A learning rate or accumulation that the file forgets would be DeepSpeed's default; it is the settings' here."""
-    file = own(tmp_path, {"optimizer": {"type": "AdamW"}, "scheduler": {"type": "WarmupDecayLR"}, "fp16": {}})
+    file = own(tmp_path, {"optimizer": {"type": "AdamW"}, "fp16": {}})
     config = deepspeed_config(settings_of(file), on_cpu=False)
     for path in ("gradient_accumulation_steps", "train_batch_size", "train_micro_batch_size_per_gpu", "gradient_clipping"):
         assert config[path] == "auto"
     assert config["optimizer"]["params"] == dict.fromkeys(("lr", "weight_decay", "betas", "eps"), "auto")
-    assert config["scheduler"]["params"] == {"warmup_max_lr": "auto", "warmup_num_steps": "auto"}
     assert config["fp16"] == {"enabled": "auto"}
     assert "bf16" not in config
 
@@ -151,12 +174,28 @@ def test_a_file_that_contradicts_the_settings_is_refused(tmp_path: Path, content
     assert message.endswith('; set it to "auto", or make both agree')
 
 
-def test_steps_of_the_whole_run_are_not_the_files_to_say(tmp_path: Path) -> None:
-    """What no setting changes can only be "auto"."""
-    scheduler = {"type": "WarmupDecayLR", "params": {"total_num_steps": 1000}}
-    assert refusal(own(tmp_path, {"scheduler": scheduler})) == (
-        f'{tmp_path}/own.json: scheduler.params.total_num_steps is 1000, wanted "auto": it follows from the run'
-    )
+@pytest.mark.parametrize(
+    ("key", "found", "wanted"),
+    [
+        ("total_num_steps", 1000, '"auto": it follows from the run'),
+        ("warmup_type", "log", '"linear": the learning rate rises from 0, by as much at each step'),
+        ("warmup_min_lr", 1e-6, "0: the learning rate rises from 0, by as much at each step"),
+        ("warmup_min_ratio", 0.1, "0: the learning rate rises from 0, by as much at each step"),
+        ("cos_min_ratio", 0.1, "0: the learning rate falls to 0"),
+    ],
+)
+def test_a_schedule_that_no_setting_gives_is_refused(tmp_path: Path, key: str, found: object, wanted: str) -> None:
+    """What the scheduler that takes its place cannot do is no reason to do something else in silence."""
+    file = own(tmp_path, {"scheduler": {"type": "WarmupDecayLR", "params": {key: found}}})
+    assert refusal(file) == f"{tmp_path}/own.json: scheduler.params.{key} is {json.dumps(found)}, wanted {wanted}"
+
+
+def test_values_of_a_schedule_that_are_those_of_its_equal_are_taken(tmp_path: Path) -> None:
+    """Numbers that say what is done anyway are no contradiction."""
+    params = {"total_num_steps": "auto", "warmup_num_steps": 600, "warmup_type": "linear", "cos_min_ratio": 0.0001}
+    for zero in ({"warmup_min_lr": 0}, {"warmup_min_ratio": 0.0}):
+        file = own(tmp_path, {"scheduler": {"type": "WarmupCosineLR", "params": params | zero}})
+        assert "scheduler" not in deepspeed_config(settings_of(file, lr_scheduler_type="cosine"), on_cpu=False)
 
 
 @pytest.mark.parametrize(
@@ -204,17 +243,17 @@ from transformers import TrainingArguments
 from data_mix_trainer.config import TrainSettings
 from data_mix_trainer.zero import deepspeed_config
 filled = {}
-for name, warmup in json.loads(sys.argv[1]):
-    settings = TrainSettings(deepspeed_config=name, dtype="fp32", warmup_steps=warmup)
+for name in json.loads(sys.argv[1]):
+    settings = TrainSettings(deepspeed_config=name, dtype="fp32")
     arguments = TrainingArguments(
-        output_dir=sys.argv[2], use_cpu=True, deepspeed=deepspeed_config(settings, on_cpu=True), warmup_steps=warmup,
+        output_dir=sys.argv[2], use_cpu=True, deepspeed=deepspeed_config(settings, on_cpu=True), warmup_steps=600,
         learning_rate=settings.learning_rate, max_grad_norm=settings.max_grad_norm, report_to=[],
         per_device_train_batch_size=2, gradient_accumulation_steps=32,
     )
     plugin = arguments.hf_deepspeed_config
     plugin.trainer_config_finalize(arguments, SimpleNamespace(config=SimpleNamespace(hidden_size=64)), 1000)
     deepspeed.DeepSpeedConfig(plugin.config)
-    filled[f"{name} {warmup}"] = plugin.config
+    filled[name] = plugin.config
 import torch.distributed
 torch.distributed.destroy_process_group()
 print(json.dumps(filled))
@@ -222,11 +261,10 @@ print(json.dumps(filled))
 
 
 def test_transformers_and_deepspeed_take_what_is_made(tmp_path: Path) -> None:
-    """Of every packaged file, with and without a warm-up, they fill in every "auto" and refuse nothing."""
-    cases = [(name, warmup) for name in PACKAGED for warmup in (0, 600)]
+    """Of every packaged file they fill in every "auto" and refuse nothing."""
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     ended = subprocess.run(
-        [sys.executable, "-c", FILL, json.dumps(cases), str(tmp_path)],
+        [sys.executable, "-c", FILL, json.dumps(PACKAGED), str(tmp_path)],
         env=os.environ | alone | {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -236,4 +274,13 @@ def test_transformers_and_deepspeed_take_what_is_made(tmp_path: Path) -> None:
     filled = json.loads(ended.stdout.splitlines()[-1])
     assert '"auto"' not in json.dumps(filled)
     assert {config["train_batch_size"] for config in filled.values()} == {64}
-    assert [name for name, config in filled.items() if "scheduler" in config] == [f"{name} 600" for name in PACKAGED]
+
+
+def test_with_deepspeed_the_learning_rate_is_that_of_a_run_without(place: Place, out: Path) -> None:
+    """By the card's file, which names a scheduler of DeepSpeed's, rates and losses of all steps are those of a plain run."""
+    keys: dict[str, object] = {"warmup_steps": 3, "eval_steps": 100, "deepspeed_config": "zero3_config_sft.json"}
+    train_here(*place.arguments(out / "plain", **keys))
+    place.shell().ok("train", *place.arguments(out / "deepspeed", **keys), "--deepspeed")
+    assert rates(out / "deepspeed") == pytest.approx(rates(out / "plain"), rel=1e-12)
+    assert rates(out / "plain") == pytest.approx([1e-3 * share for share in (0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3)])
+    assert losses(out / "deepspeed") == pytest.approx(losses(out / "plain"), abs=1e-5)

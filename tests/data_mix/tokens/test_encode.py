@@ -67,6 +67,16 @@ def test_a_role_token_that_is_no_special_token_is_text_as_well(tokenizer: Tokeni
     assert last + 1 not in ids
 
 
+def test_a_text_that_would_lose_a_character_is_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """A byte that the tokenizer has no token for is missed where a text holds it, and nowhere else."""
+    vocabulary = {token: id_ for token, id_ in tokenizer.data["model"]["vocab"].items() if token != "Ą"}
+    folder = save(tmp_path, tokenizer.data | {"model": tokenizer.data["model"] | {"vocab": vocabulary}}, "<|endoftext|>")
+    plain = plain_of(folder)._replace(is_fast=False)
+    assert [decoder(plain)(ids) for ids in ids_of(plain, "Hi", "\x03", "")] == ["Hi", "\x03", ""]
+    with pytest.raises(BuildError, match="a text holds a control character"):
+        ids_of(plain, "Hi", "the end\x04")
+
+
 def test_ordinary_added_tokens_stay(tokenizers: dict[str, Path]) -> None:
     """Runs of blanks that the tokenizer has as added tokens are still one id."""
     hf = as_users_have_it(tokenizers["bytes"], chat_template("openassistant"))

@@ -23,14 +23,17 @@ _TOKENIZER: Final = "tokenizer.json"
 _SAMPLING: Final = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 
 
-def chat_tokenizer(name: str, template: ChatTemplate, *, max_length: int | None = None) -> PreTrainedTokenizerFast:
+def chat_tokenizer(
+    name: str, template: ChatTemplate, *, control: ControlTokens | None = None, max_length: int | None = None
+) -> PreTrainedTokenizerFast:
     """The tokenizer of a folder, a lone tokenizer.json or the hub, as it is to be saved with a model.
 
-    Its eos is the token that ends a turn; `max_length` is the model's context, the base's where none is given.
+    Its eos is the token that ends a turn; `max_length` is the model's context, the base's where none is given. `control` are
+    the template's tokens in it; where they are not at hand, tokenizer.json is read once more for them.
     Raises ConfigError where it is none, is of another eos, or where transformers gives control tokens other ids than the token
     shards have; FetchError where the hub does not give it.
     """
-    control = control_tokens(load_tokenizer(name), template)
+    control = control or control_tokens(load_tokenizer(name), template)
     tokenizer = _load(name)
     # Those that the base has come too, so that each is found in a text, whatever stands around it.
     new = [AddedToken(token, special=True, normalized=False) for token in control.ids]

@@ -105,6 +105,11 @@ def read_checkpoint(folder: Path) -> Record:
     return Record(**note | {"cursor": Cursor(**note["cursor"])})
 
 
+def checkpoint_folder(output_dir: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return output_dir / f"checkpoint-{step}"
+
+
 def checkpoints(output_dir: Path) -> list[Path]:
     """The folders of checkpoints, whole or not, by their steps."""
     found = [path for path in output_dir.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
@@ -141,6 +146,13 @@ def remove_old(output_dir: Path, limit: int | None, best: Path | None) -> None:
             with output_errors(folder):
                 (folder / RECORD).unlink(missing_ok=True)  # first of all: what is half removed is not whole
                 shutil.rmtree(folder)
+
+
+def take_weights(checkpoint: Path, output_dir: Path) -> None:
+    """Put a checkpoint's weights in place of those of a model that was saved after it, whatever engine has written them."""
+    with output_errors(output_dir):
+        for path in checkpoint.glob("*.safetensors*"):
+            shutil.copyfile(path, output_dir / path.name)
 
 
 def check_resume(record: Record, now: Record, folder: Path) -> None:

@@ -73,7 +73,10 @@ def _is_joined() -> bool:
 
 
 def train(argv: Sequence[str]) -> int:
-    """Run `datamix train`; return its exit code. Raises DataMixError."""
+    """Fine-tune a model on a build.
+
+    Returns the exit code of `datamix train`. Raises DataMixError.
+    """
     arguments = parse_arguments(argv, flags=_FLAGS)
     if "help" in arguments.flags:
         typer.echo(_HELP + describe_keys(TrainSettings))
@@ -92,12 +95,13 @@ def train(argv: Sequence[str]) -> int:
 
 
 def _train(arguments: Arguments, config: Config, settings: TrainSettings, without: tuple[str, ...]) -> None:
+    from data_mix_trainer.evaluators import make_evaluators
     from data_mix_trainer.plan import plan_run
     from data_mix_trainer.training_data import asked_mix, open_data
 
     data = open_data(settings, asked_mix(config, without))
-    is_dry = "dry-run" in arguments.flags
-    plan = plan_run(settings, data, by_deepspeed="deepspeed" in arguments.flags, is_dry=is_dry)
+    is_dry, by_deepspeed = "dry-run" in arguments.flags, "deepspeed" in arguments.flags
+    plan = plan_run(settings, data, by_deepspeed=by_deepspeed, is_dry=is_dry, evaluators=make_evaluators(config))
     quiet()
     if is_dry:
         _print_dry_run(plan, as_json="json" in arguments.flags)
@@ -108,7 +112,10 @@ def _train(arguments: Arguments, config: Config, settings: TrainSettings, withou
 
 
 def tiny_model(argv: Sequence[str]) -> int:
-    """Run `datamix tiny-model`; return its exit code. Raises DataMixError."""
+    """Make a small untrained model, to try everything out without a download.
+
+    Returns the exit code of `datamix tiny-model`. Raises DataMixError.
+    """
 
     def make(build: Path, out: Path) -> None:
         from data_mix_trainer.tiny_model import make_tiny_model
@@ -119,7 +126,10 @@ def tiny_model(argv: Sequence[str]) -> int:
 
 
 def merge(argv: Sequence[str]) -> int:
-    """Run `datamix merge`; return its exit code. Raises DataMixError."""
+    """Merge low-rank adapters into their base model.
+
+    Returns the exit code of `datamix merge`. Raises DataMixError.
+    """
 
     def make(adapter: Path, out: Path) -> None:
         from data_mix_trainer.merge import merge as merge_adapter

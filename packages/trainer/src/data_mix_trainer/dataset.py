@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -203,7 +204,7 @@ class StepBatch:
     rows: int
     """Packs of the whole global batch."""
     waited: float
-    """Seconds that reading took."""
+    """Seconds that reading took, or, where steps are read ahead, that it was waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +248,19 @@ class StepReader:
             rows=len(batch),
             waited=self.clock() - before,
         )
+
+
+def ahead(steps: Iterator[StepBatch], clock: Callable[[], float] = time.perf_counter) -> Iterator[StepBatch]:
+    """The same steps, each read in a thread while the one before it is computed; an error is raised where its step would be."""
+    with ThreadPoolExecutor(max_workers=1) as reading:
+        coming = reading.submit(next, steps, None)
+        while True:
+            before = clock()
+            step = coming.result()
+            if step is None:
+                return
+            coming = reading.submit(next, steps, None)
+            yield replace(step, waited=clock() - before)
 
 
 def _tokens(pieces: NDArray[np.void]) -> int:

@@ -42,7 +42,7 @@ class Prompt:
 
 
 def choose_prompts(rows: TokenRows, count: int, max_length: int = LONGEST_PROMPT + LONGEST_ANSWER) -> list[Prompt]:
-    """The first prompts of each source by turns, `count` in all; with its answer none is longer than `max_length`."""
+    """The first prompts of each source by turns, `count` in all and no two alike; with its answer none is over `max_length`."""
     by_source = [_prompts(rows, source, max_length) for source in range(len(rows.sources))]
     chosen: list[Prompt] = []
     while by_source and len(chosen) < count:
@@ -54,11 +54,14 @@ def choose_prompts(rows: TokenRows, count: int, max_length: int = LONGEST_PROMPT
 
 
 def _prompts(rows: TokenRows, source: int, max_length: int) -> Iterator[Prompt]:
+    asked: set[tuple[int, ...]] = set()  # threads of one tree may differ in their last answer alone
     for conversation in np.flatnonzero(rows.source_of == source).tolist():
         start, end = rows.last_span(conversation)
         if 0 < start <= min(LONGEST_PROMPT, max_length - 1):
-            ids, room = rows.ids(conversation, end).tolist(), min(LONGEST_ANSWER, max_length - start)
-            yield Prompt(source=rows.sources[source], ids=tuple(ids[:start]), reference=tuple(ids[start:end]), room=room)
+            ids, room = tuple(rows.ids(conversation, end).tolist()), min(LONGEST_ANSWER, max_length - start)
+            if ids[:start] not in asked:
+                asked.add(ids[:start])
+                yield Prompt(source=rows.sources[source], ids=ids[:start], reference=ids[start:end], room=room)
 
 
 def answers(

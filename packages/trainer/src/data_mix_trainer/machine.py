@@ -21,6 +21,14 @@ from data_mix_trainer.config import TrainSettings
 if TYPE_CHECKING:
     import torch
 
+_MISTAKEN: Final = {
+    # Some models say so once; an attention mask is what would let the conversations of a row see each other.
+    "transformers.modeling_utils": ("We strongly recommend passing in an `attention_mask` since your input_ids may be padded",),
+    # Where the output folder was moved; the best checkpoint is found by its step.
+    "transformers.trainer": ("The best checkpoint ",),
+}
+"""By logger, how messages begin that are wrong here, and would have users mend what is right."""
+
 Dtype = Literal["fp16", "bf16", "fp32"]
 
 _SHORT: Final[dict[str, Dtype]] = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
@@ -100,9 +108,18 @@ def quiet() -> None:
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else every library that imports deepspeed says that it found no GPU
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if rank():
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the first process warns for all
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    for name in _MISTAKEN:
+        logging.getLogger(name).addFilter(_is_apt)
+
+
+def _is_apt(record: logging.LogRecord) -> bool:
+    """Whether a message of a library is right about what is done here."""
+    return not any(record.getMessage().startswith(opening) for opening in _MISTAKEN.get(record.name, ()))
 
 
 def _join_by_deepspeed(machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from data_mix.errors import ConfigError, TrainingError
 from data_mix_trainer.checkpoint import Record, check_resume, checkpoints, last_checkpoint, package_versions
 from data_mix_trainer.config import TrainSettings
+from data_mix_trainer.evaluators import Evaluator
 from data_mix_trainer.machine import Machine, this_machine
 from data_mix_trainer.metrics import metric_names
 from data_mix_trainer.schedule import Cursor, Schedule, accumulation, make_schedule
@@ -41,6 +43,7 @@ class Plan:
     """What it goes on from."""
     wrote: int | None
     """How many processes wrote that."""
+    evaluators: tuple[Evaluator, ...] = ()
 
     @property
     def output_dir(self) -> Path:
@@ -53,6 +56,11 @@ class Plan:
         return self.output_dir / self.settings.log_dir
 
     @property
+    def evaluates(self) -> bool:
+        """Whether there is anything to measure while it trains."""
+        return self.data.validation is not None or bool(self.evaluators)
+
+    @property
     def is_elastic(self) -> bool:
         """Whether DeepSpeed's states have to be converted, since another number of processes wrote them."""
         return self.zero is not None and self.wrote not in (None, self.machine.world)
@@ -62,8 +70,7 @@ class Plan:
         return {
             "settings": self.record.settings,
             "data": dict(self.data.facts),
-            "template": self.data.build.manifest["template"],
-            "sources": {name: facts.get("licence") for name, facts in self.data.build.manifest["sources"].items()},
+            **_of_the_build(self.data.build.manifest),
             "packing": asdict(self.data.train.packs.statistics),
             "schedule": asdict(self.schedule),
             "processes": self.machine.world,
@@ -73,7 +80,14 @@ class Plan:
         }
 
 
-def plan_run(settings: TrainSettings, data: TrainingData, *, by_deepspeed: bool, is_dry: bool = False) -> Plan:
+def plan_run(
+    settings: TrainSettings,
+    data: TrainingData,
+    *,
+    by_deepspeed: bool,
+    is_dry: bool = False,
+    evaluators: tuple[Evaluator, ...] = (),
+) -> Plan:
     """Check all that can be checked before the processes join. Raises ConfigError, TrainingError and CheckpointError.
 
     A dry run may be of another machine than this one.
@@ -81,7 +95,7 @@ def plan_run(settings: TrainSettings, data: TrainingData, *, by_deepspeed: bool,
     machine = this_machine(settings, is_dry=is_dry)
     zero = deepspeed_config(settings, on_cpu=machine.on_cpu, world=machine.world) if by_deepspeed else None
     _refuse_missing_reporters(settings)
-    _refuse_unknown_metric(settings, data)
+    _refuse_unknown_metric(settings, data, evaluators)
     checkpoint, before = _resume_from(settings) or (None, None)
     schedule = make_schedule(
         settings, packs=len(data.train.packs), world=machine.world, global_batch=before.global_batch if before else None
@@ -108,7 +122,22 @@ def plan_run(settings: TrainSettings, data: TrainingData, *, by_deepspeed: bool,
         record=record,
         checkpoint=checkpoint,
         wrote=before.world if before else None,
+        evaluators=evaluators,
     )
+
+
+def _of_the_build(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's card tells of its data, so that a model can be passed on without its build."""
+    kept = ("licence", "homepage", "languages")
+    return {
+        "template": manifest["template"],
+        "mix": manifest["mix"],
+        "sources": {
+            name: {key: facts.get(key) for key in kept} | {"rows": facts["rows"]["kept"]}
+            for name, facts in manifest["sources"].items()
+        },
+        "licence_warnings": manifest["licence_warnings"],
+    }
 
 
 def _passes(settings: TrainSettings, schedule: Schedule, machine: Machine) -> int:
@@ -141,14 +170,15 @@ def _refuse_missing_reporters(settings: TrainSettings) -> None:
             raise ConfigError(f"report_to: {name} is not installed; pip install {name}, or leave it out")
 
 
-def _refuse_unknown_metric(settings: TrainSettings, data: TrainingData) -> None:
+def _refuse_unknown_metric(settings: TrainSettings, data: TrainingData, evaluators: Sequence[Evaluator]) -> None:
     """The metric that decides the best checkpoint must be one that evaluations give, as often as there are checkpoints."""
     metric = settings.metric_for_best_model
     if metric is None:
         return
-    if data.validation is None:
+    benchmarks = [name for evaluator in evaluators for name in evaluator.metrics]
+    if data.validation is None and not benchmarks:
         raise ConfigError("metric_for_best_model: the build has no validation split to measure it on; set a val_split")
-    known = metric_names(data.validation.rows.sources)
+    known = [*benchmarks, *(metric_names(data.validation.rows.sources) if data.validation else ())]
     if metric.removeprefix("eval_") not in known:
         raise ConfigError(f"metric_for_best_model: found {metric!r}, wanted one of {', '.join(known)}")
     if settings.save_steps % settings.eval_steps:

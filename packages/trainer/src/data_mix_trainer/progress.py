@@ -66,4 +66,7 @@ class Progress:
                 f"step {step}: validation loss {logs['eval_loss']:.4f}, perplexity {logs['eval_perplexity']:.2f}, "
                 f"token accuracy {logs['eval_token_accuracy']:.4f}"
             )
-            (self._bar.console.print if self._bar is not None else typer.echo)(line)
+            if self._bar is not None:
+                self._bar.console.print(line, highlight=False, soft_wrap=True)
+            else:
+                typer.echo(line)

@@ -10,6 +10,7 @@ What it writes:
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
+import typer
 from torch import distributed
 from transformers import (
     PreTrainedModel,
@@ -30,7 +32,7 @@ from transformers import (
 from data_mix.errors import TrainingError
 from data_mix.files import hold, make_folder, output_errors, write_bytes
 from data_mix_trainer.chat_tokenizer import chat_tokenizer, set_ends
-from data_mix_trainer.checkpoint import remove_unfinished
+from data_mix_trainer.checkpoint import remove_unfinished, take_weights
 from data_mix_trainer.dataset import Arrangement, Collator, StepReader
 from data_mix_trainer.evaluation import Validation
 from data_mix_trainer.generation import choose_prompts
@@ -62,8 +64,44 @@ def train(plan: Plan, asked: Mapping[str, Any]) -> None:
             trainer.run.progress.close()
         trainer.save_model(str(plan.output_dir))
         if plan.machine.is_first:
-            note = {**asked, **plan.describe(), "metrics": trainer.run.last}
-            write_bytes(plan.output_dir / TRAINED, f"{json.dumps(note, ensure_ascii=False, indent=1)}\n".encode())
+            if trainer.best_checkpoint is not None:
+                take_weights(trainer.best_checkpoint, plan.output_dir)
+            _write_note(plan, {**asked, **plan.describe(), **_outcome(trainer)})
+            _end_reports(plan)
+
+
+def _write_note(plan: Plan, note: Mapping[str, Any]) -> None:
+    """Write training.json, and say that the run has ended well."""
+    write_bytes(plan.output_dir / TRAINED, f"{json.dumps(note, ensure_ascii=False, indent=1)}\n".encode())
+    best = note["best"]
+    of = f", the weights of {best['checkpoint']}: {best['metric']} {best['value']:.4f}" if best else ""
+    typer.echo(f"{plan.output_dir}: written{of}")
+
+
+def _end_reports(plan: Plan) -> None:
+    """Let W&B send what it still holds: it waits for the end of Python, which one of several processes does not come to."""
+    if "wandb" in plan.settings.report_to:
+        importlib.import_module("wandb").finish()
+
+
+def _outcome(trainer: SftTrainer) -> dict[str, Any]:
+    """The figures of the weights that are saved, and which checkpoint is the best one where a metric decides."""
+    state, best = trainer.state, trainer.best_checkpoint
+    if best is None:
+        return {"best": None, "metrics": _figures(trainer.run.metrics, state.global_step)}
+    metric = f"eval_{str(trainer.args.metric_for_best_model).removeprefix('eval_')}"
+    figures = _figures(trainer.run.metrics, int(state.best_global_step or 0))
+    return {"best": {"checkpoint": best.name, "metric": metric, "value": state.best_metric}, "metrics": figures}
+
+
+def _figures(log: Log, step: int) -> dict[str, Any]:
+    """What the log says of a step and of the evaluation after it."""
+    found: dict[str, Any] = {"step": step}
+    with output_errors(log.path), log.path.open(encoding="utf8") as file:
+        for line in map(json.loads, file):
+            if line["step"] == step and any(name == "loss" or name.startswith("eval_") for name in line):
+                found |= line
+    return found
 
 
 @contextmanager
@@ -92,7 +130,7 @@ def _make_trainer(plan: Plan) -> SftTrainer:
     arguments = _arguments(plan)  # before the model: with it stage 3 partitions weights as they are loaded
     set_seed(plan.settings.seed)
     name = plan.settings.tokenizer_name or str(plan.settings.model_name)
-    tokenizer = chat_tokenizer(name, plan.data.template, max_length=plan.settings.max_length)
+    tokenizer = chat_tokenizer(name, plan.data.template, control=plan.data.control, max_length=plan.settings.max_length)
     model = _model(plan, tokenizer)
     arrangement: Arrangement = "apart" if plan.data.layout == "rectangle" else "rows"
     if model.config._attn_implementation == _FLASH and arrangement == "rows":
@@ -151,15 +189,15 @@ def _arguments(plan: Plan) -> TrainingArguments:
         activation_checkpointing=settings.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         deepspeed=plan.zero,
-        eval_strategy="steps" if plan.data.validation else "no",
+        eval_strategy="steps" if plan.evaluates else "no",
         eval_steps=settings.eval_steps,
-        eval_on_start=plan.data.validation is not None and plan.checkpoint is None,
+        eval_on_start=plan.evaluates and plan.checkpoint is None,
         save_strategy="steps",
         save_steps=settings.save_steps,
         metric_for_best_model=settings.metric_for_best_model,
         greater_is_better=settings.greater_is_better,
-        load_best_model_at_end=settings.metric_for_best_model is not None,
         report_to=list(settings.report_to),
+        run_name=plan.output_dir.name,
         logging_steps=1,
         logging_nan_inf_filter=False,  # it would show the mean of earlier losses in place of a NaN
         ignore_data_skip=True,  # the cursor says where to go on
@@ -211,6 +249,7 @@ def _run(plan: Plan, arrangement: Arrangement, tokenizer: PreTrainedTokenizerFas
         progress=Progress(steps=plan.schedule.steps, max_length=settings.max_length, is_shown=machine.is_first),
         validation=_validation(plan, collator(data.validation)) if data.validation else None,
         prompts=choose_prompts(data.validation.rows, settings.eval_answers, settings.max_length) if data.validation else [],
+        evaluators=plan.evaluators,
     )
 
 

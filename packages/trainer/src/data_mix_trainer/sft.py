@@ -17,13 +17,14 @@ from torch import distributed
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from data_mix.errors import TrainingError
-from data_mix_trainer.checkpoint import Record, remove_old, seal_checkpoint
+from data_mix_trainer.checkpoint import Record, checkpoint_folder, remove_old, seal_checkpoint
 from data_mix_trainer.dataset import Batch, StepBatch, StepReader
 from data_mix_trainer.evaluation import Validation, evaluate
+from data_mix_trainer.evaluators import Evaluator
 from data_mix_trainer.generation import Prompt, answers
 from data_mix_trainer.isolation import refuse_leaks
 from data_mix_trainer.lora import save_adapter
-from data_mix_trainer.loss import summed_loss, trained_logits
+from data_mix_trainer.loss import evaluating, summed_loss, trained_logits
 from data_mix_trainer.metrics import Log
 from data_mix_trainer.progress import Progress
 from data_mix_trainer.schedule import Cursor
@@ -54,12 +55,16 @@ class Run:
     progress: Progress
     validation: Validation | None = None
     prompts: list[Prompt] = field(default_factory=list)
+    evaluators: tuple[Evaluator, ...] = ()
     step: StepBatch | None = None
     """The optimizer step that is computed."""
     learning_rate: float = 0.0
     """Of the same step."""
-    last: dict[str, float] = field(default_factory=dict)
-    """The last figures of each name."""
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there is anything to measure."""
+        return self.validation is not None or bool(self.evaluators)
 
 
 class Steps:
@@ -84,10 +89,17 @@ class SftTrainer(Trainer):
 
     def __init__(self, *, run: Run, model: PreTrainedModel, args: TrainingArguments) -> None:
         # The Trainer only asks whether there is something to evaluate on.
-        super().__init__(model=model, args=args, eval_dataset=run.validation and run.prompts, processing_class=run.tokenizer)
+        eval_dataset = run.prompts if run.evaluates else None
+        super().__init__(model=model, args=args, eval_dataset=eval_dataset, processing_class=run.tokenizer)
         self.run = run
         self.loss_is_scaled_for_ga = True  # it is a part of the global batch's mean already
         self.add_callback(_Place(run))
+
+    @property
+    def best_checkpoint(self) -> Path | None:
+        """The best of the run's checkpoints; None where no metric decides, or it is there no more."""
+        folder = checkpoint_folder(self.run.output_dir, self.state.best_global_step or 0)
+        return folder if folder.is_dir() else None
 
     def get_train_dataloader(self) -> Any:
         """The run's steps; sharing them among processes is theirs as well."""
@@ -95,9 +107,21 @@ class SftTrainer(Trainer):
 
     def _prepare_for_training(self, *arguments: Any, **named: Any) -> Any:
         prepared = super()._prepare_for_training(*arguments, **named)  # type: ignore[no-untyped-call]
+        self._follow_settings()
         if self.run.reader.collate.arrangement != "apart":
             refuse_leaks(self.model_wrapped, self.args.device, str(self.model.name_or_path))
         return prepared
+
+    def _follow_settings(self) -> None:
+        """Step by this run's settings: the states of a checkpoint have brought those that it was written under."""
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed's engine wraps its own
+        optimizer: Any = self.optimizer
+        scheduler.base_lrs = [self.args.learning_rate] * len(scheduler.base_lrs)
+        own = {"betas": (self.args.adam_beta1, self.args.adam_beta2), "eps": self.args.adam_epsilon}
+        for group, rate, factor in zip(optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
+            group["lr"] = rate * factor(scheduler.last_epoch)
+            group.update({name: value for name, value in own.items() if name in group})
+        optimizer.param_groups[0]["weight_decay"] = self.args.weight_decay  # the other group is of what never decays
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[StepBatch], num_batches: int, device: torch.device
@@ -126,11 +150,12 @@ class SftTrainer(Trainer):
         return loss / num_items_in_batch * self.run.reader.world
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Measure the validation split, keep a few answers; every process makes the call."""
-        if self.run.validation is None:
-            return {}
+        """Measure the validation split and what evaluators measure, keep a few answers; every process makes the call."""
         device = self.args.device
-        found = evaluate(self.model_wrapped, self.run.validation, device)
+        found = evaluate(self.model_wrapped, self.run.validation, device) if self.run.validation else {}
+        for evaluator in self.run.evaluators:
+            with evaluating(self.model):
+                found |= evaluator.evaluate(self.model, self.run.tokenizer, device)
         metrics = {f"eval_{name}": value for name, value in found.items()}
         self.log(dict(metrics))
         for record in answers(self.model, self.run.tokenizer, self.run.prompts, device):
@@ -144,7 +169,6 @@ class SftTrainer(Trainer):
         if "loss" in logs and self.run.step is not None:
             logs |= {"learning_rate": self.run.learning_rate} | self.run.progress.figures(self.run.step, self.run.reader)
         super().log(logs, start_time)
-        self.run.last |= logs
         if self.is_world_process_zero():
             self.run.metrics.write({"step": self.state.global_step} | logs)
             self.run.progress.show(self.state.global_step, logs)
@@ -158,30 +182,26 @@ class SftTrainer(Trainer):
                 f"{self.run.packs.path}; go on from the last checkpoint with a lower learning_rate, or look at the data"
             )
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Only a step that leaves a checkpoint can be the best one: of another there would be no weights to give."""
+        return self.control.should_save and super()._determine_best_metric(metrics, trial)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Write a checkpoint, seal it once every process has written its part, then remove old ones."""
         super()._save_checkpoint(model, trial)
         if distributed.is_initialized():
             distributed.barrier()
         if self.is_world_process_zero():
-            folder = self.run.output_dir / f"checkpoint-{self.state.global_step}"
+            folder = checkpoint_folder(self.run.output_dir, self.state.global_step)
             now = {"step": self.state.global_step, "cursor": self.run.cursor}
             seal_checkpoint(folder, Record(**vars(self.run.record) | now))
-            best = self.state.best_model_checkpoint
-            remove_old(self.run.output_dir, self.run.save_total_limit, Path(best) if best else None)
+            remove_old(self.run.output_dir, self.run.save_total_limit, self.best_checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if isinstance(self.model, PeftModel):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         else:
             _load_weights(self.model, Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint
-        if self.is_deepspeed_enabled or isinstance(self.model, PeftModel) or best is None:
-            super()._load_best_model()
-        else:
-            _load_weights(self.model, Path(best))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.run.output_dir)
@@ -214,4 +234,4 @@ class _Place(TrainerCallback):
         self._run.cursor = schedule.after(self._run.cursor)
         state.epoch = schedule.epochs(self._run.cursor)
         if state.global_step >= schedule.steps:
-            control.should_evaluate = self._run.validation is not None
+            control.should_evaluate = self._run.evaluates

@@ -2,7 +2,8 @@
 
 The file has the last word on ZeRO and its buckets; where it could contradict the settings (batch sizes, learning rate, number
 format), they have it. transformers fills its "auto" in from them, so every such value becomes "auto" here, one that is missing
-too; a value that is another than theirs is refused.
+too; a value that is another than theirs is refused. The scheduler is always transformers': DeepSpeed's have a step of their own
+before the first one of the schedule, so that a run with DeepSpeed would be another than one without.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ _GATHER: Final = (
     "stage3_gather_fp16_weights_on_model_save",
 )
 """What DeepSpeed calls, and has called, the writing of whole weights at stage 3; transformers knows the first."""
-_SCHEDULERS: Final = {"WarmupDecayLR": "linear", "WarmupLR": "constant_with_warmup"}
-"""DeepSpeed's schedulers that do what a value of lr_scheduler_type says."""
-_LEAST_WARMUP: Final = 2
-"""Steps. DeepSpeed's schedulers raise anything below to this without a word, and refuse 0."""
-_SETTLED: Final = ("scheduler.params.total_num_steps",)
-"""Values that follow from the run and that no setting changes."""
+_SCHEDULERS: Final = {"WarmupDecayLR": "linear", "WarmupLR": "constant_with_warmup", "WarmupCosineLR": "cosine"}
+"""DeepSpeed's schedulers that have an equal, and the lr_scheduler_type that is it."""
+_RISE: Final = "the learning rate rises from 0, by as much at each step"
+_SETTLED: Final[dict[str, tuple[tuple[object, ...], str]]] = {
+    "scheduler.params.total_num_steps": ((_AUTO,), "it follows from the run"),
+    "scheduler.params.warmup_type": (("linear",), _RISE),
+    "scheduler.params.warmup_min_lr": ((0,), _RISE),
+    "scheduler.params.warmup_min_ratio": ((0,), _RISE),
+    "scheduler.params.cos_min_ratio": ((0, 0.0001), "the learning rate falls to 0"),
+}
+"""What no setting changes: the values that can be, the first of them best, and why."""
 
 
 def deepspeed_config(settings: TrainSettings, *, on_cpu: bool, world: int = 1) -> dict[str, Any]:
@@ -42,8 +48,11 @@ def deepspeed_config(settings: TrainSettings, *, on_cpu: bool, world: int = 1) -
     file = deepspeed_file(settings.deepspeed_config)
     config = _read(file)
     _check_stage(config, file)
-    _keep_scheduler(config, settings, file)
+    notice = _compare_scheduler(config, settings, file)
     _leave_to_settings(config, settings, world, file)
+    if notice:
+        logger.warning(notice)
+        config.pop("scheduler", None)
     if on_cpu:
         _fit_to_cpu(config, file)
     if stage(config) == 3:
@@ -77,27 +86,34 @@ def _check_stage(config: dict[str, Any], file: Path) -> None:
         raise ConfigError(f"{file}: zero_optimization.stage is {json.dumps(found)}, wanted 0, 1, 2 or 3")
 
 
-def _keep_scheduler(config: dict[str, Any], settings: TrainSettings, file: Path) -> None:
-    """Take the scheduler away where it cannot do what the settings say: then transformers' own one does."""
+def _compare_scheduler(config: dict[str, Any], settings: TrainSettings, file: Path) -> str | None:
+    """What is to be told where the file has a scheduler; one of another kind than the settings' is taken away at once."""
     if "scheduler" not in config:
-        return
-    name = (_node(config, ["scheduler"], file) or {}).get("type")
-    if _SCHEDULERS.get(str(name)) != settings.lr_scheduler_type:
-        why = f"lr_scheduler_type is {settings.lr_scheduler_type}"
-    elif settings.warmup_steps < _LEAST_WARMUP:
-        why = f"it warms up for at least {_LEAST_WARMUP} steps, and warmup_steps is {settings.warmup_steps}"
+        return None
+    block, wanted = _node(config, ["scheduler"], file) or {}, settings.lr_scheduler_type
+    name = block.get("type")
+    kind = _SCHEDULERS.get(str(name))
+    if kind is None:
+        raise ConfigError(
+            f"{file}: scheduler.type is {json.dumps(name)}, which no lr_scheduler_type is equal to; "
+            "take the block out, and choose an lr_scheduler_type"
+        )
+    if kind != wanted:
+        del config["scheduler"]
+        why = f"lr_scheduler_type is {wanted}"
+    elif "warmup_type" in (_node(config, ["scheduler", "params"], file) or {}):
+        why = f"lr_scheduler_type {wanted} does the same, and not a step late"
     else:
-        return
-    del config["scheduler"]
-    logger.warning("%s: its scheduler %s is left out: %s", file.name, name, why)
+        why = f"lr_scheduler_type {wanted} takes its place, the warm-up of which is linear and not logarithmic"
+    return f"{file.name}: its scheduler {name} is left out: {why}"
 
 
 def _leave_to_settings(config: dict[str, Any], settings: TrainSettings, world: int, file: Path) -> None:
-    for path in _SETTLED:
+    for path, (values, why) in _SETTLED.items():
         *above, key = path.split(".")
         found = (_node(config, above, file) or {}).get(key, _AUTO)
-        if found != _AUTO:
-            raise ConfigError(f'{file}: {path} is {json.dumps(found)}, wanted "auto": it follows from the run')
+        if found not in (_AUTO, *values):
+            raise ConfigError(f"{file}: {path} is {json.dumps(found)}, wanted {json.dumps(values[0])}: {why}")
     for path, (wanted, said) in _wanted(settings, world).items():
         *above, key = path.split(".")
         node = _node(config, above, file)

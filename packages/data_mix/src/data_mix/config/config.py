@@ -13,6 +13,7 @@ import logging
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +71,7 @@ def load(
     `config_dir` is the user's folder; None: `./configs`, where there is one. The settings of all installed packages are checked
     here, whichever of them is asked for later. Raises ConfigError with file, line, key and the nearest known name.
     """
-    builtin, own = read_layer(builtin_folders()), _own_sections(config_dir)
+    builtin, own = _builtin_sections(), _own_sections(config_dir)
     order = (DEFAULTS, *(name for name in sections if name != DEFAULTS))
     root, owners = Node(value={}, place=_NOWHERE), dict[str, str]()
     for name in order:
@@ -83,7 +84,8 @@ def load(
     return _checked(Config(sections=order, root=root, owners=owners), options)
 
 
-def settings_models() -> dict[str, type[BaseModel]]:
+@cache
+def settings_models() -> Mapping[str, type[BaseModel]]:
     """The registered models of settings, by the name under which each is registered."""
     return {plugin.name: plugin.load() for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name)}
 
@@ -93,6 +95,12 @@ def builtin_folders() -> list[tuple[Path, str]]:
     packages = {sys.modules[model.__module__].__package__ for model in settings_models().values()}
     paths = {package: Path(sys.modules[package].__path__[0]) / "configs" for package in sorted(filter(None, packages))}
     return [(path, f"{package.replace('.', '/')}/configs") for package, path in paths.items() if path.is_dir()]
+
+
+@cache
+def _builtin_sections() -> Sections:
+    """The sections that packages bring, read once in each process."""
+    return read_layer(builtin_folders())
 
 
 def json_schema() -> dict[str, Any]:
@@ -115,10 +123,10 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def as_yaml(settings: BaseModel) -> str:
-    """Settings as the YAML that would give them."""
+def as_yaml(settings: BaseModel | Mapping[str, Any]) -> str:
+    """Settings, or their plain data, as the YAML that would give them."""
     out = io.StringIO()
-    YAML().dump(settings.model_dump(mode="json"), out)
+    YAML().dump(settings.model_dump(mode="json") if isinstance(settings, BaseModel) else settings, out)
     return out.getvalue()
 
 

@@ -46,6 +46,8 @@ class PlainText(NamedTuple):
     """A tokenizer.json without control tokens."""
     guarded: tuple[int, ...]
     """Ids that no text may become."""
+    lost: tuple[int, ...]
+    """Bytes that the tokenizer has no token for: no text may hold them."""
     is_fast: bool
     """Whether gigatoken encodes; else `tokenizers` does, to the same ids."""
 
@@ -56,7 +58,7 @@ def plain_text(tokenizer: Tokenizer, control: ControlTokens, *, is_fast: bool = 
     data["added_tokens"] = [token for token in tokenizer.added_tokens if token["content"] not in gone]
     ids = {tokenizer.vocabulary[token] for token in tokenizer.special_tokens} | set(control.ids.values())
     unknown = tokenizer.vocabulary.get(data["model"].get("unk_token") or "")
-    return PlainText(json.dumps(data), tuple(sorted(ids - {unknown})), is_fast)
+    return PlainText(json.dumps(data), tuple(sorted(ids - {unknown})), tokenizer.lost, is_fast)
 
 
 def beside_control_tokens(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -81,9 +83,14 @@ def _without_first(part: Any) -> Any:
 def encoder(plain: PlainText) -> Encoder:
     """The encoder, made once in each process; RuntimeError where gigatoken is asked for and refuses the tokenizer."""
     encode = _gigatoken(plain.json) if plain.is_fast else _tokenizers(plain.json)
-    guarded = np.array(plain.guarded, dtype=np.uint32)
+    guarded, lost = np.array(plain.guarded, dtype=np.uint32), np.array(plain.lost, dtype=np.uint8)
 
     def encode_guarded(texts: pa.Array) -> Ragged:
+        if plain.lost and _occurs(lost, _characters(texts)):
+            raise BuildError(
+                "a text holds a control character, or one beyond U+3FFFF, that this tokenizer has no token for and would lose; "
+                "mend the raw file, or name another tokenizer"
+            )
         encoded = encode(texts)
         if _occurs(guarded, encoded.ids):
             raise BuildError("a text became a control token by the tokenizer's own rules; this tokenizer cannot be used")
@@ -92,10 +99,19 @@ def encoder(plain: PlainText) -> Encoder:
     return encode_guarded
 
 
-def _occurs(wanted: NDArray[np.uint32], ids: NDArray[np.uint32]) -> bool:
-    if not len(ids) or not len(wanted):
+def _characters(texts: pa.Array) -> NDArray[np.uint8]:
+    """All texts as bytes, one after the other."""
+    data, offsets = texts.buffers()[2] if len(texts) else None, text_offsets(texts)
+    return np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] if data else np.zeros(0, dtype=np.uint8)
+
+
+def _occurs(wanted: NDArray[Any], ids: NDArray[Any]) -> bool:
+    if not len(ids):
         return False
-    is_wanted = np.zeros(max(ids.max(), wanted.max()) + 1, dtype=np.bool_)
+    wanted = wanted[(wanted >= ids.min()) & (wanted <= ids.max())]  # mostly none: control tokens are the first or the last ids
+    if not len(wanted):
+        return False
+    is_wanted = np.zeros(ids.max() + 1, dtype=np.bool_)
     is_wanted[wanted] = True
     return bool(is_wanted[ids].any())
 

@@ -27,6 +27,8 @@ CONFIGS: Final = ("tokenizer_config.json", "special_tokens_map.json")
 _NEVER: Final = (0xC0, 0xC1, *range(0xF5, 0x100))
 """Bytes that UTF-8 has no use for."""
 _BYTES: Final = tuple(byte for byte in range(256) if byte not in _NEVER)
+_RARE: Final = frozenset({*range(0x20), 0x7F, *range(0xF1, 0xF5)} - {*b"\t\n\r"})
+"""Of control characters, and of characters beyond U+3FFFF: some tokenizers lack those that their training text never held."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Tokenizer:
         if isinstance(vocabulary, list):  # Unigram: [token, score] in the order of the ids
             vocabulary = {entry[0]: place for place, entry in enumerate(vocabulary)}
         return {**vocabulary, **{token["content"]: token["id"] for token in self.added_tokens}}
+
+    @cached_property
+    def lost(self) -> tuple[int, ...]:
+        """The bytes of UTF-8 that it has no token for, so that a text would lose them."""
+        return tuple(byte for byte, token in _byte_tokens(self.data).items() if token not in self.vocabulary)
 
     @property
     def added_tokens(self) -> list[dict[str, Any]]:
@@ -133,10 +140,10 @@ def _refuse_other_eos(tokenizer: Tokenizer, template: ChatTemplate) -> None:
 
 def _refuse_broken(tokenizer: Tokenizer, path: Path) -> None:
     """Refuse what is no tokenizer.json, and one that would lose characters without a word."""
-    data = _read_json(path, tokenizer.json)
+    _read_json(path, tokenizer.json)
     try:
-        vocabulary, lacks_eos = tokenizer.vocabulary, tokenizer.eos is not None and tokenizer.eos not in tokenizer.vocabulary
-        missing = [token for token in _byte_tokens(data) if token not in vocabulary]
+        lacks_eos = tokenizer.eos is not None and tokenizer.eos not in tokenizer.vocabulary
+        missing = [byte for byte in tokenizer.lost if byte not in _RARE]
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{path}: is no tokenizer.json ({type(error).__name__}: {error}); name a tokenizer's folder"
@@ -146,19 +153,23 @@ def _refuse_broken(tokenizer: Tokenizer, path: Path) -> None:
     if missing:
         raise ConfigError(
             f"{path}: its vocabulary is too small, it lacks {len(missing)} of the {len(_BYTES)} bytes of which it spells what "
-            f"it has no word for ({missing[0]!r}); train it with all bytes in its alphabet, or name another"
+            f"it has no word for (0x{missing[0]:02X}); train it with all bytes in its alphabet, or name another"
         )
 
 
-def _byte_tokens(data: dict[str, Any]) -> list[str]:
-    """A token per byte by which a tokenizer spells any text: by its pre-tokenizer, or by its model's fallback."""
+def _byte_tokens(data: dict[str, Any]) -> dict[int, str]:
+    """The token of each byte, by which a tokenizer spells any text: by its pre-tokenizer, or by its model's fallback."""
     if data["model"].get("byte_fallback"):
-        return [f"<0x{byte:02X}>" for byte in _BYTES]
+        return {byte: f"<0x{byte:02X}>" for byte in _BYTES}
     if "ByteLevel" not in {*_types(data.get("pre_tokenizer")), *_types(data.get("normalizer"))}:
         raise TypeError("it works neither on bytes nor with byte_fallback, and would lose characters")
-    from tokenizers.pre_tokenizers import ByteLevel  # noqa: PLC0415  only here: a run with nothing to do stays quick
+    return {byte: _letter(byte) for byte in _BYTES}
 
-    return sorted({*ByteLevel.alphabet()} - {chr(byte) for byte in _NEVER})  # to these bytes, it gives their own letters
+
+def _letter(byte: int) -> str:
+    """The letter by which byte-level tokenizers write a byte: itself where it can be seen, else one beyond U+00FF."""
+    hidden = [other for other in range(0x100) if not (0x21 <= other <= 0x7E or (other >= 0xA1 and other != 0xAD))]
+    return chr(0x100 + hidden.index(byte)) if byte in hidden else chr(byte)
 
 
 def _types(part: Any) -> Iterator[str]:
