@@ -55,6 +55,11 @@ def overwrite(path: Path) -> None:
     path.write_bytes(b"\xff" * path.stat().st_size)
 
 
+def blank(path: Path) -> None:
+    """Keep the length alone, as a file may that was on its way to the disk when the power was cut."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
 def lose(path: Path) -> None:
     """Be gone."""
     path.unlink()
@@ -71,7 +76,7 @@ def keep_time(damage: Callable[[Path], None]) -> Callable[[Path], None]:
     return damage_quietly
 
 
-DAMAGES = [flip, flip_late, cut, empty, overwrite, lose]
+DAMAGES = [flip, flip_late, cut, empty, overwrite, blank, lose]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

@@ -59,6 +59,19 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_not_waited_for_is_whole_or_not_there_as_well(tmp_path: Path) -> None:
+    """Files and folders that are made again where they fail appear under their names like any other."""
+    with writing_folder(tmp_path / "a/d", durable=False) as folder:
+        write_bytes(folder / "one", b"1", durable=False)
+        write_sealed(folder / "two", b"2", durable=False)
+    assert (tmp_path / "a/d/one").read_bytes() == b"1"
+    assert read_sealed(tmp_path / "a/d/two") == b"2"
+    with pytest.raises(ValueError, match="stop"), writing(tmp_path / "a/d/three", durable=False) as file:
+        file.write(b"half")
+        raise ValueError("stop")
+    assert sorted(path.name for path in (tmp_path / "a").rglob("*")) == ["d", "one", "two"]
+
+
 def test_of_two_processes_that_make_a_folder_the_first_wins(tmp_path: Path) -> None:
     """A folder that came into being meanwhile stays as it is, and the later one goes without a trace."""
     with writing_folder(tmp_path / "d") as later:

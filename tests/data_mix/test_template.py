@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import pyarrow as pa
 import pytest
 from jinja2.exceptions import TemplateError
 
 from chat_peer import ChatPeer
 from data_mix.errors import ConfigError
-from data_mix.schema import MESSAGE
+from data_mix.schema import STAGED
 from data_mix.shards import open_build
 from data_mix.template import TEMPLATES, chat_template
 
@@ -22,8 +22,8 @@ TALK = [
 
 def rendered(name: str, eos: str | None = None) -> str:
     """The conversation `TALK` as text."""
-    frame = pl.DataFrame({"messages": [TALK]}, schema={"messages": pl.List(MESSAGE)})
-    return str(frame.select(chat_template(name, eos).render())["text"][0])
+    (text,) = chat_template(name, eos).render(pa.array([TALK], STAGED.field("messages").type)).to_pylist()
+    return str(text)
 
 
 def test_openassistant_is_the_layout_of_the_reference_card() -> None:
@@ -49,6 +49,17 @@ def test_llama3_begins_the_conversation_once() -> None:
     text = rendered("llama3")
     assert text.startswith("<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>")
     assert text.count("<|begin_of_text|>") == 1
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_conversations_are_rendered_each_by_itself(name: str) -> None:
+    """Whatever stands before it in a column, also an empty conversation or a part of one, a conversation has the same text."""
+    talks = [TALK, TALK[1:], [], [*TALK, *TALK[1:]], TALK[1:]]
+    column = pa.array(talks, STAGED.field("messages").type)
+    alone = [chat_template(name).render(column.slice(place, 1)).to_pylist()[0] for place in range(len(talks))]
+    assert chat_template(name).render(column).to_pylist() == alone
+    assert chat_template(name).render(column.slice(1, 3)).to_pylist() == alone[1:4]
+    assert alone[0] == rendered(name)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

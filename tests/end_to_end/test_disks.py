@@ -51,9 +51,9 @@ def test_a_full_disk_is_said_and_costs_nothing(shell: Shell, tmp_path: Path, wha
 
 
 FAILURES = {
-    "the file's bytes cannot be brought to disk": ("fsync", "error=EIO:when=12", "the disk reports an error"),
+    "the file's bytes cannot be brought to disk": ("fsync", "error=EIO:when=4", "the disk reports an error"),
     "the first folder cannot be": ("fsync", "error=EIO:when=1", "the disk reports an error"),
-    "the quota is used up": ("fsync", "error=EDQUOT:when=14", "the disk quota is used up"),
+    "the quota is used up": ("fsync", "error=EDQUOT:when=6", "the disk quota is used up"),
     "a file cannot get its name": ("rename", "error=EIO:when=4", "the disk reports an error"),
     "a folder cannot get its name": ("rename", "error=EROFS:when=5", "the file system is read-only"),
     "a folder cannot be made": ("mkdir", "error=ENOSPC:when=3", "no space is left there"),

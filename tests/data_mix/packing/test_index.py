@@ -124,13 +124,20 @@ def test_an_index_of_something_else_is_not_believed(tmp_path: Path, change: dict
 
 
 @pytest.mark.parametrize("ending", ["offsets.npy", "pieces.npy", "json"])
-@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "longer", "header"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "longer", "header", "bit", "blank"])
 def test_a_half_written_index_is_made_anew(tmp_path: Path, ending: str, damage: str) -> None:
     """Whatever is missing, cut short or overwritten, it is not believed, and mended by the next who asks."""
     packs = saved(tmp_path)
     (path,) = tmp_path.glob(f"*.{ending}")
     data = path.read_bytes()
-    changes = {"cut": data[:-1], "empty": b"", "longer": data + b" ", "header": b"\0" * 16 + data[16:]}
+    changes = {
+        "cut": data[:-1],
+        "empty": b"",
+        "longer": data + b" ",
+        "header": b"\0" * 16 + data[16:],
+        "blank": bytes(len(data)),
+    }
+    changes["bit"] = data[:-1] + bytes([data[-1] ^ 1])
     path.unlink() if damage == "gone" else path.write_bytes(changes[damage])
     assert open_packs(tmp_path, KEY) is None
     assert digests(packs_of(tmp_path, KEY, lambda: SPLIT)) == digests(packs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
@@ -61,6 +62,22 @@ def test_compatible_characters_are_kept(text: str) -> None:
 def test_all_else_is_kept_as_it_came(text: str) -> None:
     """Control characters, blanks, other separators and control-like strings are the user's."""
     assert mended(text) == [text]
+
+
+def test_what_is_not_asked_for_can_neither_change_nor_combine() -> None:
+    """No character before U+0300, nor a mark from U+2002 to U+203F, is changed by composing or takes part in it."""
+    skipped = [*map(chr, range(0x300)), *map(chr, range(0x2002, 0x2040))]
+    pairs = (unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1))
+    second = {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and not pair[0].startswith("<")}
+    assert not second.intersection(skipped)
+    assert all(unicodedata.combining(each) == 0 and unicodedata.is_normalized("NFC", each) for each in skipped)
+
+
+@pytest.mark.parametrize("mark", ["\u2001", "\u2126", "\u0300", "\u0387", "\u1fef", "\u3099"])
+def test_what_is_asked_for_is_found_wherever_it_stands(mark: str) -> None:
+    """A character that composing changes is found at the end of the last text, and beside marks that it leaves alone."""
+    contents = ["“é” – plain", f"“Œ…” か{mark}", "ascii", f"a{mark}"]
+    assert mended(*contents) == [reference(content) for content in contents]
 
 
 def test_other_columns_and_the_frame_given_stay() -> None:

@@ -53,7 +53,8 @@ def column(talks: Sequence[Talk], *, train: bool = True) -> pa.ListArray:
 
 def texts_of(template: ChatTemplate, talks: Sequence[Talk]) -> list[str]:
     """Conversations as text."""
-    return pl.DataFrame({"messages": messages_column(*talks)}).select(template.render())["text"].to_list()
+    texts: list[str] = template.render(column(talks)).to_pylist()
+    return texts
 
 
 @pytest.mark.parametrize(("name", "family"), CASES)

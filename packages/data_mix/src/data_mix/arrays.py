@@ -1,4 +1,7 @@
-"""Between Python, numpy and Arrow without pandas, which `pa.array` would import, in a quarter of a second."""
+"""Between Python, numpy and Arrow without pandas.
+
+`pa.array`, `pa.scalar` and whatever else of Arrow is given a value of Python's would import it, in a quarter of a second.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 
@@ -39,6 +43,11 @@ def booleans(flags: NDArray[np.bool_]) -> pa.Array:
 def strings(texts: Sequence[str]) -> pa.Array:
     """An Arrow array of texts."""
     return pl.Series(texts, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+
+
+def joined(*parts: pa.Array | pa.Scalar) -> pa.Array:
+    """Texts, or texts of bytes, put together place by place; a scalar stands in every place."""
+    return pc.binary_join_element_wise(*parts, strings([""]).cast(parts[0].type)[0])
 
 
 def lists(offsets: NDArray[np.int64], values: pa.Array) -> pa.ListArray:

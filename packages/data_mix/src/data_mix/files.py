@@ -1,4 +1,8 @@
-"""Writing files so that nothing half-written is ever believed: temporary name, fsync, rename, fsync of the folder."""
+"""Writing files so that nothing half-written is ever believed: temporary name, fsync, rename, fsync of the folder.
+
+What is not `durable` is not waited for on its way to the disk. After a power cut such a file may be missing, or stand under its
+name with other bytes than were written: that is for what proves itself by a checksum, and is made again where it fails.
+"""
 
 from __future__ import annotations
 
@@ -88,23 +92,25 @@ class DigestingFile:
 
 
 @contextmanager
-def writing(path: Path, digest: Callable[[], Digest] = hashlib.sha256) -> Iterator[DigestingFile]:
-    """A file that stands under `path` once the block ends well, whole and on disk, and not at all otherwise.
+def writing(path: Path, digest: Callable[[], Digest] = hashlib.sha256, *, durable: bool = True) -> Iterator[DigestingFile]:
+    """A file that stands under `path` once the block ends well, whole and (`durable`) on disk, and not at all otherwise.
 
     Raises OutputError where it cannot be written; what the block itself raises is let through.
     """
     partial = _partial(path)
     with output_errors(path):
-        make_folder(path.parent)
+        make_folder(path.parent, durable=durable)
         raw = partial.open("wb")
     try:
         yield DigestingFile(raw, digest(), path)
         with output_errors(path):
             raw.flush()
-            os.fsync(raw.fileno())
+            if durable:
+                os.fsync(raw.fileno())
             raw.close()
             partial.replace(path)
-            sync_folder(path.parent)
+            if durable:
+                sync_folder(path.parent)
     finally:
         with suppress(OSError):
             raw.close()  # closed already, or it cannot write what is thrown away here
@@ -113,20 +119,22 @@ def writing(path: Path, digest: Callable[[], Digest] = hashlib.sha256) -> Iterat
 
 
 @contextmanager
-def writing_folder(path: Path) -> Iterator[Path]:
+def writing_folder(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A folder that stands under `path` once the block ends well, and not at all otherwise.
 
-    Its files must be written with `writing`. Where another process was first, its folder stays and this one is left out.
+    Its files must be written with `writing`, as durable as the folder. Where another process was first, its folder stays and
+    this one is left out.
     While the block runs the unfinished folder is held (`hold`), so that others can tell it from one whose process is dead.
     """
     with output_errors(path):
-        make_folder(path.parent)
+        make_folder(path.parent, durable=durable)
         partial, held = _make_held(path)
     try:
         yield partial
         with output_errors(path):
             _rename_folder(partial, path)
-            sync_folder(path.parent)
+            if durable:
+                sync_folder(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(held)
@@ -176,17 +184,18 @@ def hold(folder: Path) -> int | None:
     return descriptor if is_held else None
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, so that their names survive a power cut."""
+def make_folder(path: Path, *, durable: bool = True) -> None:
+    """Make a folder and those above it, so that (`durable`) their names survive a power cut."""
     if not path.is_dir():
-        make_folder(path.parent)
+        make_folder(path.parent, durable=durable)
         path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a small file whole or not at all."""
-    with writing(path) as file:
+    with writing(path, durable=durable) as file:
         file.write(data)
 
 
@@ -211,9 +220,9 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
 
-def write_sealed(path: Path, data: bytes) -> None:
+def write_sealed(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a small note (one line) that proves itself."""
-    write_bytes(path, seal(data))
+    write_bytes(path, seal(data), durable=durable)
 
 
 def read_sealed(path: Path) -> bytes | None:

@@ -83,16 +83,21 @@ def _select(part: pl.DataFrame, selection: Selection, seed: int) -> pl.DataFrame
         split=_upstream_split() if selection.has_upstream_validation else _own_split(part, options.val_split, seed)
     )
     part = part.with_columns(split=pl.when(pl.col("drop").is_null()).then("split"))
-    part = part.with_columns(pl.Series("hash", hash_strings(part["id"], seed, "cap")))
-    if options.fraction is not None:
-        part = (
-            _cut(part, "train", pl.col("hash") >= int(options.fraction * 2.0**64), "fraction") if options.fraction < 1 else part
-        )
+    return _cut_down(part, options, seed)
+
+
+def _cut_down(part: pl.DataFrame, options: SourceOptions, seed: int) -> pl.DataFrame:
+    """Take one entry's rows away that are beyond its fraction and caps."""
     caps: list[tuple[Split, int | None, str]] = [
         ("train", options.size, "size"),
         ("train", options.max_train_set, "max_train_set"),
         ("validation", options.max_val_set, "max_val_set"),
     ]
+    if options.fraction is None and all(most is None for _, most, _ in caps):
+        return part  # nothing is drawn, so nothing need be hashed
+    part = part.with_columns(pl.Series("hash", hash_strings(part["id"], seed, "cap")))
+    if options.fraction is not None and options.fraction < 1:
+        part = _cut(part, "train", pl.col("hash") >= int(options.fraction * 2.0**64), "fraction")
     for split, most, reason in caps:
         if most is not None:
             part = _cut(part, split, _rank_in(split) > most, reason)
@@ -112,16 +117,16 @@ def _own_split(part: pl.DataFrame, val_split: float, seed: int) -> pl.Expr:
     if val_split == 0 or not kept.any():
         return pl.lit("train")
     hashes = hash_strings(part.select(group=pl.coalesce("group", "id"))["group"], seed, "split")
-    is_validation = pl.Series(hashes < _threshold(np.unique(hashes[kept]), val_split))
+    is_validation = pl.Series(hashes < _threshold(hashes[kept], val_split))
     return pl.when(is_validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
 
 
 def _threshold(hashes: np.ndarray[tuple[int], np.dtype[np.uint64]], share: float) -> np.uint64:
-    """The hash below which a group is in validation; `hashes` are the distinct ones in ascending order."""
-    threshold = np.uint64(int(share * 2.0**64))
-    if len(hashes) < 2:
+    """The hash below which a group is in validation; `hashes` are those of all groups."""
+    least, most = hashes.min(), hashes.max()
+    if least == most:  # a single group
         return np.uint64(0)
-    return np.clip(threshold, hashes[0] + np.uint64(1), hashes[-1])
+    return np.clip(np.uint64(int(share * 2.0**64)), least + np.uint64(1), most)
 
 
 def _rank_in(split: Split) -> pl.Expr:

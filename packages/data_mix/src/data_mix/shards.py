@@ -47,11 +47,16 @@ class Part:
 
 
 def write_part(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], digest: Callable[[], Digest] = hashlib.sha256
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    digest: Callable[[], Digest] = hashlib.sha256,
+    *,
+    durable: bool = True,
 ) -> tuple[int, int, str]:
     """Write the batches as one Arrow file; return its rows, bytes and digest."""
     rows = 0
-    with writing(path, digest) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+    with writing(path, digest, durable=durable) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows

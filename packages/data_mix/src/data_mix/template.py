@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
-import polars as pl
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from data_mix.arrays import joined, strings, text_offsets, to_numpy
 from data_mix.errors import ConfigError
 from data_mix.schema import Role
 
@@ -64,21 +67,22 @@ class ChatTemplate:
         before, after = segments[:middle], segments[middle + 1 :]
         return "".join(segment.text for segment in before), "".join(segment.text for segment in after)
 
-    def render(self, messages: str = "messages") -> pl.Expr:
-        """The text of each conversation in the list column `messages`, as the column `text`."""
-        role, content = pl.element().struct.field("role"), pl.element().struct.field("content")
-        turn = pl.concat_str(self._by_role(role, 0), content, self._by_role(role, 1))
-        text = pl.col(messages).list.eval(turn).list.join("")
-        start = "".join(segment.text for segment in self.start)
-        return (pl.concat_str(pl.lit(start), text) if start else text).alias("text")
+    def render(self, messages: pa.ListArray) -> pa.Array:
+        """The text of each conversation of a column `messages`.
 
-    def _by_role(self, role: pl.Expr, side: int) -> pl.Expr:
-        """The text before (side 0) or after (side 1) a message, chosen by its role."""
-        texts = {name: self.around(name)[side] for name in self.roles}
-        if len(set(texts.values())) == 1:
-            return pl.lit(texts["assistant"])
-        choice = pl.when(role == "user").then(pl.lit(texts["user"]))
-        return choice.when(role == "assistant").then(pl.lit(texts["assistant"])).otherwise(pl.lit(texts["system"]))
+        The turns of all conversations are joined first. What belongs together then stands together, and needs no more copying.
+        """
+        flat, ends = messages.flatten(), np.cumsum(np.diff(to_numpy(messages.offsets)))
+        before, after = (self._around(flat.field("role"), side) for side in (0, 1))
+        turns = joined(before, flat.field("content"), after)
+        offsets = text_offsets(turns)[np.concatenate([[0], ends])]
+        text = pa.Array.from_buffers(pa.string(), len(messages), [None, pa.py_buffer(offsets), turns.buffers()[2]])
+        start = "".join(segment.text for segment in self.start)
+        return joined(strings([start])[0], text) if start else text
+
+    def _around(self, role: pa.Array, side: int) -> pa.Array:
+        """The texts before (side 0) or after (side 1) messages of these roles."""
+        return strings([self.around(name)[side] for name in self.roles]).take(pc.index_in(role, strings([*self.roles])))
 
     def jinja(self) -> str:
         """The layout as a chat template in Jinja, for `apply_chat_template` of transformers.

@@ -112,7 +112,7 @@ def _train(arguments: Arguments, config: Config, settings: TrainSettings, withou
 
 
 def tiny_model(argv: Sequence[str]) -> int:
-    """Make a small untrained model, to try everything out without a download.
+    """Make a small untrained model, to try things out.
 
     Returns the exit code of `datamix tiny-model`. Raises DataMixError.
     """

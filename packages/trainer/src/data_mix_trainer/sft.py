@@ -18,7 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from data_mix.errors import TrainingError
 from data_mix_trainer.checkpoint import Record, checkpoint_folder, remove_old, seal_checkpoint
-from data_mix_trainer.dataset import Batch, StepBatch, StepReader
+from data_mix_trainer.dataset import Batch, StepBatch, StepReader, ahead
 from data_mix_trainer.evaluation import Validation, evaluate
 from data_mix_trainer.evaluators import Evaluator
 from data_mix_trainer.generation import Prompt, answers
@@ -79,7 +79,7 @@ class Steps:
         return self._run.reader.schedule.steps * self._run.reader.passes
 
     def __iter__(self) -> Iterator[StepBatch]:
-        return self._run.reader.steps(self._run.cursor, self._run.record.step)
+        return ahead(self._run.reader.steps(self._run.cursor, self._run.record.step))
 
 
 class SftTrainer(Trainer):

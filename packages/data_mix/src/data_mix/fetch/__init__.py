@@ -10,7 +10,8 @@ ranges       row groups of Parquet files
 digests      SHA-256, taken once
 """
 
+from data_mix.fetch.digests import DigestStore
 from data_mix.fetch.fetcher import Fetcher
 from data_mix.fetch.remote import RemoteFile
 
-__all__ = ["Fetcher", "RemoteFile"]
+__all__ = ["DigestStore", "Fetcher", "RemoteFile"]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from data_mix.errors import DigestError, FetchError
 from data_mix.files import read_sealed, write_sealed
 
-BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 18
 
 _TICK: Final = 0.05  # seconds in which a file may change twice and keep its mtime
 _GIT_OID: Final = 40  # hexadecimal digits of git's name of a file; a SHA-256 has 64
@@ -42,8 +42,8 @@ class DigestStore:
             raise FetchError(f"{path.name}: cannot be read ({error.strerror}); check the file and its permissions") from error
 
     def remember(self, path: Path, digest: str, span: Span | None = None) -> None:
-        """Remember the digest of the file as it is now."""
-        write_sealed(self._note(path, span), f"{_state(path)} {digest}".encode())
+        """Remember the digest of the file as it is now; not durably, for a note that is lost or damaged is taken anew."""
+        write_sealed(self._note(path, span), f"{_state(path)} {digest}".encode(), durable=False)
 
     def _remembered(self, path: Path, span: Span | None) -> str | None:
         note = read_sealed(self._note(path, span))
@@ -94,9 +94,10 @@ def _state(path: Path) -> str:
 
 def _digest(path: Path, digest: hashlib._Hash, span: Span) -> str:
     left = span.end - span.start
-    with path.open("rb") as file:
+    block = memoryview(bytearray(BLOCK))  # the same memory for all of the file
+    with path.open("rb", buffering=0) as file:
         file.seek(span.start)
-        while left > 0 and (block := file.read(min(BLOCK, left))):
-            digest.update(block)
-            left -= len(block)
+        while left > 0 and (size := file.readinto(block[:left])):
+            digest.update(block[:size])
+            left -= size
     return digest.hexdigest()

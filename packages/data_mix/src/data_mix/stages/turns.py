@@ -21,8 +21,9 @@ def apply(frame: pl.DataFrame, _options: StageOptions) -> pl.DataFrame:
     # The roles of a row are one word, such as `suaua`, so that a pattern can say what order is.
     roles = messages.list.eval(message.field("role").str.head(1)).list.join("").fill_null("")
     empty = messages.list.eval(~message.field("content").fill_null("").str.contains(_VISIBLE)).list.any()
-    found = frame.with_columns(_reason(roles, empty).alias("_reason"))
-    return found.with_columns(pl.coalesce("drop", "_reason").alias("drop")).drop("_reason")
+    found = frame.select(roles.alias("roles"), empty.alias("empty"))  # once, though the reason asks for the roles thrice
+    reason = found.select(_reason(pl.col("roles"), pl.col("empty")).alias("reason")).to_series()
+    return frame.with_columns(pl.coalesce("drop", reason).alias("drop"))
 
 
 def _reason(roles: pl.Expr, empty: pl.Expr) -> pl.Expr:

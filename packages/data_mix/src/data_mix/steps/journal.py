@@ -49,13 +49,14 @@ class Journal:
     def note_end(self, plan: str, files: Collection[str]) -> None:
         """Remember that the plan ended with the manifest and these files beside it, and forget what is gone.
 
-        Raises nothing: the build is whole, and what cannot be noted costs only the next one its short cut.
+        Raises nothing: the build is whole, and what cannot be noted costs only the next one its short cut. Nor is the disk
+        waited for: what a power cut takes away costs no more.
         """
         try:
             for path in (*files, MANIFEST):
                 self._append({"path": path, "task": plan})
             standing = [note for path, note in self._notes.items() if self._stands(path)]
-            write_bytes(self._path, b"".join(_line(note) for note in standing))
+            write_bytes(self._path, b"".join(_line(note) for note in standing), durable=False)
         except OutputError as error:
             log.warning("%s (the build is whole, but the next one of this folder will write it anew)", error)
 
@@ -68,7 +69,7 @@ class Journal:
         note["stat"] = _stat(self._out / note["path"])
         self._notes[note["path"]] = note
         with output_errors(self._path):
-            make_folder(self._path.parent)
+            make_folder(self._path.parent, durable=False)
             with self._path.open("ab") as file:
                 file.write(b"\n" + _line(note))  # a line that a kill cut short ends before this one
 

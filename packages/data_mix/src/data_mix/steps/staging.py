@@ -6,6 +6,10 @@ raw file that another has read with the same options and the same code:
     staged/KEY/rows.arrow    the rows (`schema.STAGED`), in batches of the source's frames
                keys.arrow    what *decide* needs (`selection.KEYS`), in the same order
                proof         bytes and checksum of both
+
+None of it is waited for on its way to the disk. What a power cut leaves of it is as good as damaged: no part is believed but by
+its proof, which has a checksum of its own, and of no part the rows are used before their checksum is taken (`remove_damaged`),
+unless this build has just written them.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -74,7 +78,7 @@ class Unit:
         entry = self.entry
         facts = {
             "code": code_version(_outermost_module(entry.source.read)),
-            "libraries": [unidata_version, *(version(name) for name in _DECIDING)],
+            "libraries": _libraries(),
             "entry": [entry.name, entry.source.name, dict(entry.params), entry.seed, entry.max_record_bytes],
             "options": entry.options.model_dump(mode="json", exclude=set(NOT_READ)),
             "stages": {name: options.model_dump(mode="json") for name, options in sorted(self.stages.items())},
@@ -108,6 +112,12 @@ def _is_as_written(folder: Path, name: str, *, read: bool = True) -> bool:
 
 
 @cache
+def _libraries() -> list[str]:
+    """The versions of what may give other rows or keys in its next one."""
+    return [unidata_version, *(version(name) for name in _DECIDING)]
+
+
+@cache
 def code_version(module: Path) -> str:
     """A digest of all code by which a source's rows are made: this package's, and that of the source's package or module."""
     digest = hashlib.sha256()
@@ -137,15 +147,18 @@ def stage_unit(unit: Unit) -> None:
         return
     remove_damaged(unit)
     keys: list[pl.DataFrame] = []
-    with writing_folder(unit.folder) as folder:
-        rows = write_part(folder / ROWS, STAGED, _batches(unit, keys), xxhash.xxh3_128)
+    with writing_folder(unit.folder, durable=False) as folder:
+        rows = _write(folder / ROWS, STAGED, _batches(unit, keys))
         table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
         arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        written = {
-            ROWS: rows[1:],
-            KEYS_FILE: write_part(folder / KEYS_FILE, arrow.schema, arrow.to_batches(), xxhash.xxh3_128)[1:],
-        }
-        write_sealed(folder / PROOF, json.dumps(written).encode())
+        written = {ROWS: rows, KEYS_FILE: _write(folder / KEYS_FILE, arrow.schema, arrow.to_batches())}
+        write_sealed(folder / PROOF, json.dumps(written).encode(), durable=False)
+
+
+def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
+    """Write one file of a staged part; return its bytes and checksum."""
+    _, size, checksum = write_part(path, schema, batches, xxhash.xxh3_128, durable=False)
+    return size, checksum
 
 
 def remove_damaged(unit: Unit) -> None:
@@ -207,22 +220,22 @@ def _keys(frame: pl.DataFrame) -> pl.DataFrame:
     contents = frame.select(pl.col("messages").explode(empty_as_null=False)).unnest("messages")
     counts = frame["messages"].list.len().to_numpy().astype(np.int64)
     sizes = contents["content"].str.len_bytes().fill_null(0).to_numpy().astype(np.uint64)
-    digests = {f"content_{seed}": _content_digest(contents, counts, seed) for seed in (0, 1)}
-    columns = {**digests, "bytes": _sums(sizes, counts)}
+    columns = _content_digests(contents, counts) | {"bytes": _sums(sizes, counts)}
     return frame.with_columns(**{name: pl.Series(values).cast(KEYS[name]) for name, values in columns.items()}).select(
         KEYS.keys()
     )
 
 
-def _content_digest(contents: pl.DataFrame, counts: Numbers, seed: int) -> Numbers:
-    """64 bits per row over its roles and contents in order: a polynomial of the messages' hashes in an odd number.
+def _content_digests(contents: pl.DataFrame, counts: Numbers) -> dict[str, Numbers]:
+    """Twice 64 bits per row over its roles and contents in order: polynomials of the messages' hashes in an odd number.
 
     Polars' hash is stable for one version of polars only, which is why that version is part of a staged part's key.
     """
     roles = contents["role"].replace_strict(_ROLE_CODES, default=0, return_dtype=pl.UInt64).to_numpy()
-    hashes = contents["content"].hash(seed).to_numpy() * _ODD + roles
     place = np.arange(len(contents)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return _sums(hashes * _powers(int(counts.max(initial=0)))[place], counts)
+    powers = _powers(int(counts.max(initial=0)))[place]
+    hashes = {seed: contents["content"].hash(seed).to_numpy() * _ODD + roles for seed in (0, 1)}
+    return {f"content_{seed}": _sums(each * powers, counts) for seed, each in hashes.items()}
 
 
 def _powers(count: int) -> Numbers:

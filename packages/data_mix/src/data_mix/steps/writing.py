@@ -94,7 +94,6 @@ def _chosen(piece: Piece) -> Iterator[tuple[pa.RecordBatch, int, int]]:
 
 def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | None) -> dict[str, pa.Array]:
     """The columns of `schema.CONVERSATION` for a batch of staged rows."""
-    text = pl.DataFrame({"messages": pl.Series(staged["messages"])}).select(task.template.render())["text"]
     codes = np.zeros(staged.num_rows, dtype=np.int32)
     source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings([task.source]))
     return {
@@ -102,7 +101,7 @@ def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | No
         "source": source,
         "lang": staged["lang"],
         "messages": _with_train(staged["messages"], train),
-        "text": text.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string()),
+        "text": task.template.render(staged["messages"]),
     }
 
 

@@ -12,6 +12,7 @@ opening        where user turns begin, in ids
 token_shards   what the shards are; reading and verifying them
 """
 
+from data_mix.tokens.encode import beside_control_tokens
 from data_mix.tokens.opening import user_opening
 from data_mix.tokens.token_shards import Tokens, open_tokens, read_tokens, template_of, verify_tokens
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens, load_tokenizer
@@ -21,6 +22,7 @@ __all__ = [
     "ControlTokens",
     "Tokenizer",
     "Tokens",
+    "beside_control_tokens",
     "control_tokens",
     "load_tokenizer",
     "open_tokens",

@@ -43,7 +43,8 @@ def remove_superseded(build: Build) -> None:
         for path in gone:
             if path.suffix == ".json":
                 path.unlink()
-        sync_folder(folder)  # before the shards go, else a power cut could leave a manifest without them
+        if gone:
+            sync_folder(folder)  # before the shards go, else a power cut could leave a manifest without them
         for path in gone:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -82,7 +82,8 @@ def stage_part(task: Task) -> Counts:
 def _write_staged(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
     """Write a staged file and return its checksum, by which it is believed: so it need not be waited for on its way to disk."""
     with output_errors(path):
-        make_folder(path.parent)
+        make_folder(path.parent.parent)
+        make_folder(path.parent, durable=False)  # it goes again
         raw = path.open("wb")
     with raw:
         file = DigestingFile(raw, xxhash.xxh3_128(), path)

@@ -9,9 +9,11 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import tokenizers
+from numpy.typing import NDArray
 
-from data_mix.arrays import strings
+from data_mix.arrays import from_numpy, strings, to_numpy
 from data_mix.errors import BuildError
 from data_mix.hashing import purpose_seed
 from data_mix.schema import ROLES, SPLITS
@@ -102,18 +104,22 @@ def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
     wanted = np.array(sorted({draw % total for draw in draws}), dtype=np.int64)
     texts, first = [], 0
     for split in SPLITS:
-        for _, table in build.tables(split):
-            last = first + table.num_rows
-            places = (wanted[(wanted >= first) & (wanted < last)] - first).tolist()
-            rows = (table["messages"][place].as_py() for place in places)  # `take` would copy the whole column
-            texts += [_piece_of_one(messages, literals, number) for number, messages in enumerate(rows)]
-            first = last
+        for chunk in (chunk for _, table in build.tables(split) for chunk in table["messages"].chunks):
+            places = wanted[(wanted >= first) & (wanted < first + len(chunk))] - first
+            texts += [_piece(message, literals, number) for number, message in enumerate(_one_of_each(chunk, places))]
+            first += len(chunk)
     return texts
 
 
-def _piece_of_one(messages: list[dict[str, Any]], literals: Sequence[str], number: int) -> str:
-    """A piece of one message of a conversation: over many of them, each place has its turn."""
-    message = messages[number % len(messages)]
+def _one_of_each(conversations: pa.ListArray, places: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """One message of each of these conversations: over many of them, each place in a conversation has its turn."""
+    starts, ends = to_numpy(conversations.offsets)[:-1][places], to_numpy(conversations.offsets)[1:][places]
+    chosen = conversations.values.take(from_numpy(starts + np.arange(len(places)) % (ends - starts)))
+    messages: list[dict[str, Any]] = chosen.to_pylist()
+    return messages
+
+
+def _piece(message: dict[str, Any], literals: Sequence[str], number: int) -> str:
     content = message["content"]
     start = purpose_seed(number, "token sample piece") % max(len(content) - _SAMPLE_CHARACTERS + 1, 1)
     return str(literals[ROLES.index(message["role"])] + content[start : start + _SAMPLE_CHARACTERS])

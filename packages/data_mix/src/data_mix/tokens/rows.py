@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data_mix.arrays import from_numpy, lists, strings, to_numpy
+from data_mix.arrays import from_numpy, joined, lists, strings, to_numpy
 from data_mix.errors import FormatError
 from data_mix.schema import ROLES
 from data_mix.tokens.encode import PlainText, Ragged, decoder, encoder
@@ -48,11 +48,10 @@ class Texts(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """What rows consist of, three pieces a message: head, text, tail."""
+    """What stands before and after each message, as places in a layout's fixed pieces."""
 
-    starts: Numbers
-    """Where in the ids of all pieces each stands."""
-    lengths: Numbers
+    heads: Numbers
+    tails: Numbers
 
 
 def encode_rows(messages: pa.ListArray, layout: Layout, plain: PlainText, dtype: Any) -> Rows:
@@ -60,34 +59,31 @@ def encode_rows(messages: pa.ListArray, layout: Layout, plain: PlainText, dtype:
     flat = messages.flatten()
     role, row_ends = _roles(flat), np.cumsum(np.diff(to_numpy(messages.offsets)), dtype=np.int64)
     texts = encode_texts(flat.field("content"), role, layout, plain)
-    fixed = layout.fixed
-    source = np.concatenate([fixed.ids.astype(dtype), texts.encoded.ids.astype(dtype)])
-    pieces = _pieces(texts, role, np.concatenate([[0], row_ends[:-1]]), fixed)
-    ends = np.cumsum(pieces.lengths.ravel()).reshape(pieces.lengths.shape)
-    offsets = np.concatenate([[0], ends[row_ends - 1, 2]])
-    ids = from_numpy(_gather(source, pieces.starts.ravel(), pieces.lengths.ravel()))
+    fixed, pieces = layout.fixed, _pieces(role, row_ends)
+    offsets, ids = _joined(texts, fixed, pieces, dtype)
+    row_offsets = offsets[np.concatenate([[0], row_ends])]
+    row_start, sizes = np.repeat(row_offsets[:-1], np.diff(row_ends, prepend=0)), np.diff(fixed.offsets)
     is_trained = pl.Series(flat.field("train")).to_numpy()
-    row_start = np.repeat(offsets[:-1], np.diff(row_ends, prepend=0))
-    starts = (ends[:, 0] + texts.begin - row_start)[is_trained]
-    stops = (ends[:, 1] + layout.trained_tails[role] - row_start)[is_trained]
+    starts = (offsets[:-1] + sizes[pieces.heads] + texts.begin - row_start)[is_trained]
+    stops = (offsets[1:] - sizes[pieces.tails] + layout.trained_tails[role] - row_start)[is_trained]
     spans = pa.StructArray.from_arrays([from_numpy(each.astype(np.uint32)) for each in (starts, stops)], ["start", "end"])
     span_ends = np.concatenate([[0], np.cumsum(is_trained)[row_ends - 1]])
-    return Rows(lists(offsets, ids), lists(span_ends, spans), int((stops - starts).sum()))
+    return Rows(lists(row_offsets, from_numpy(ids)), lists(span_ends, spans), int((stops - starts).sum()))
 
 
 def _roles(messages: pa.StructArray) -> Numbers:
     """The place in `schema.ROLES` of each message's role."""
-    roles = pl.Series(messages.field("role")).cast(pl.Enum(ROLES), strict=False).to_physical()
-    if roles.null_count() or messages.field("content").null_count:
+    roles = pc.index_in(messages.field("role"), strings(ROLES))
+    if roles.null_count or messages.field("content").null_count:
         raise FormatError("a message of the build has no text, or a role that is not known; build again")
-    return roles.to_numpy().astype(np.int64)
+    return to_numpy(roles).astype(np.int64)
 
 
 def encode_texts(contents: pa.Array, role: Numbers, layout: Layout, plain: PlainText) -> Texts:
     """Encode each different text once, the literal text before the message included."""
     if any(layout.literals):
         before = strings(layout.literals).take(from_numpy(role))
-        contents = pc.binary_join_element_wise(before, contents, "")
+        contents = joined(before, contents)
     different, unit = _different(contents)
     encoded = encoder(plain)(different)
     return Texts(encoded, unit, _message_starts(encoded, unit, role, layout, plain))
@@ -95,7 +91,7 @@ def encode_texts(contents: pa.Array, role: Numbers, layout: Layout, plain: Plain
 
 def _different(texts: pa.Array) -> tuple[pa.Array, Numbers]:
     """The different texts, and which of them each text is."""
-    if pl.Series(texts).hash().n_unique() == len(texts):  # equal texts have equal hashes: so there are none
+    if pl.Series(texts).n_unique() == len(texts):  # three times as fast as the dictionary, which is then not needed
         return texts, np.arange(len(texts))
     codes = texts.dictionary_encode()
     return codes.dictionary, to_numpy(codes.indices).astype(np.int64)
@@ -129,19 +125,26 @@ def _first_beyond(ids: NDArray[np.uint32], characters: int, plain: PlainText) ->
     return next((place for place in places if len(decode(ids[: place + 1].tolist())) > characters), len(ids))
 
 
-def _pieces(texts: Texts, role: Numbers, row_starts: Numbers, fixed: Ragged) -> _Pieces:
-    """The pieces of messages of these roles; those at `row_starts` begin a conversation."""
+def _pieces(role: Numbers, row_ends: Numbers) -> _Pieces:
+    """The pieces around messages of these roles, of which those before `row_ends` end a conversation."""
     heads, tails = role.copy(), role + 2 * len(ROLES)
-    heads[row_starts] += len(ROLES)
-    sizes, in_text = np.diff(fixed.offsets), texts.encoded.offsets[texts.unit] + len(fixed.ids)
-    lengths = np.stack([sizes[heads], np.diff(texts.encoded.offsets)[texts.unit], sizes[tails]], axis=1)
-    return _Pieces(np.stack([fixed.offsets[heads], in_text, fixed.offsets[tails]], axis=1), lengths)
+    heads[np.concatenate([[0], row_ends[:-1]])] += len(ROLES)
+    return _Pieces(heads, tails)
 
 
-def _gather(source: NDArray[Any], starts: Numbers, lengths: Numbers) -> NDArray[Any]:
-    """Runs of `source`, one after the other."""
-    ends = np.cumsum(lengths)
-    dtype = np.int32 if max(len(source), ends[-1]) <= np.iinfo(np.int32).max else np.int64
-    places = np.repeat((starts - (ends - lengths)).astype(dtype), lengths)
-    places += np.arange(len(places), dtype=dtype)
-    return np.take(source, places)
+def _joined(texts: Texts, fixed: Ragged, pieces: _Pieces, dtype: Any) -> tuple[Numbers, NDArray[Any]]:
+    """The ids of all messages between their heads and tails, one after the other, and where each begins and the last ends."""
+    around, encoded = _as_bytes(fixed, dtype), _as_bytes(texts.encoded, dtype)
+    if len(encoded) < len(texts.unit):
+        encoded = encoded.take(from_numpy(texts.unit))
+    heads, tails = (around.take(from_numpy(places)) for places in pieces)
+    _, ends, ids = joined(heads, encoded, tails).buffers()
+    offsets = np.frombuffer(ends, np.int64)[: len(texts.unit) + 1] // np.dtype(dtype).itemsize
+    return offsets, np.frombuffer(ids, dtype)[: offsets[-1]]
+
+
+def _as_bytes(lists: Ragged, dtype: Any) -> pa.Array:
+    """Lists of ids as texts of bytes, which Arrow joins ten times as fast as numpy gathers ids."""
+    ids = lists.ids.astype(dtype)
+    buffers = [None, pa.py_buffer(lists.offsets * ids.itemsize), pa.py_buffer(ids)]
+    return pa.Array.from_buffers(pa.large_binary(), len(lists.offsets) - 1, buffers)
