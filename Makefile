@@ -8,13 +8,13 @@ TREE := packages tests benchmarks
 .PHONY: help quickstart test test-slow check bench
 
 help:
-	@echo "make quickstart   build the nine-source mix from the shipped samples, without network, and train on it"
+	@echo "make quickstart   from the shipped samples, without network: build the nine-source mix, train on it, score the model"
 	@echo "make test         the tests (minutes)"
 	@echo "make test-slow    launchers, kills and attacks"
 	@echo "make check        format, lint, types and the direction of imports"
 	@echo "make bench        speed beside the floor and a peer (needs raw files, see benchmarks/README.md)"
 
-TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/deepspeed --num_accelerators 2 packages/trainer/trainer_sft.py \
+TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/deepspeed --quiet --num_accelerators 2 packages/trainer/trainer_sft.py \
   --configs demo datasets --data_path quickstart/build --model_name quickstart/base --output_dir quickstart/model --deepspeed
 
 quickstart: $(INSTALLED)
@@ -26,6 +26,8 @@ quickstart: $(INSTALLED)
 	@echo "ten steps by two processes under ZeRO-3, then ten more from the checkpoint"
 	$(TRAIN) --max_steps 10
 	$(TRAIN) --max_steps 20 --resume_from_checkpoint
+	$(BIN)/datamix eval quickstart/model --samples --task mmlu bbh_direct --base-model quickstart/base
+	$(BIN)/datamix card quickstart/model
 
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4
@@ -49,5 +51,5 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard packages/*/pyproject.tom
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --group dev \
-	  --editable 'packages/data_mix[fast]' --editable 'packages/trainer[tensorboard]' --editable packages/eval
+	  --editable 'packages/data_mix[fast]' --editable 'packages/trainer[tensorboard]' --editable 'packages/eval[lm-eval]'
 	@touch $@

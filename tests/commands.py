@@ -27,11 +27,12 @@ class Shell:
         own = {"DATAMIX_HOME": str(self.home), "HF_HOME": str(self.home / "hf"), "HF_ENDPOINT": self.endpoint, "COLUMNS": "200"}
         return {name: value for name, value in os.environ.items() if not name.startswith("HF_")} | own | self.variables
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, takes_input: bool = False) -> subprocess.Popen[str]:
         """Start a command."""
         command = [sys.executable, "-m", "data_mix", *map(str, arguments)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.cwd, env=self.environment(), stdout=pipe, stderr=pipe, text=True)
+        stdin = pipe if takes_input else None
+        return subprocess.Popen(command, cwd=self.cwd, env=self.environment(), stdin=stdin, stdout=pipe, stderr=pipe, text=True)
 
     def run_through(self, wrapper: list[str], *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command through another one, which sets limits for it."""
@@ -40,21 +41,21 @@ class Shell:
             command, cwd=self.cwd, env=self.environment(), capture_output=True, text=True, timeout=300, check=False
         )
 
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, however it ends."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=300)
+    def run(self, *arguments: object, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, however it ends; `typed` is its standard input."""
+        with self.start(*arguments, takes_input=typed is not None) as process:
+            out, err = process.communicate(typed, timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def ok(self, *arguments: object) -> str:
+    def ok(self, *arguments: object, typed: str | None = None) -> str:
         """What a command prints that must end well."""
-        done = self.run(*arguments)
+        done = self.run(*arguments, typed=typed)
         assert done.returncode == 0, f"{done.args} ended with {done.returncode}: {done.stderr or done.stdout}"
         return done.stdout
 
-    def refused(self, *arguments: object) -> str:
+    def refused(self, *arguments: object, typed: str | None = None) -> str:
         """The one line that a command says which must be refused: exit code 1, no traceback, nothing on standard output."""
-        done = self.run(*arguments)
+        done = self.run(*arguments, typed=typed)
         assert (done.returncode, done.stdout) == (1, ""), (
             f"{done.args} ended with {done.returncode}: {done.stderr}{done.stdout}"
         )

@@ -88,7 +88,22 @@ OPEN_TO_OTHERS: Final = {
         "home",
         "arrays",
     },
-    "data_mix_eval": {"errors", "config", "schema", "template", "shards", "tokens", "packing", "fetch"},
+    "data_mix_eval": {
+        "errors",
+        "config",
+        "schema",
+        "template",
+        "shards",
+        "tokens",
+        "packing",
+        "fetch",
+        "source",
+        "files",
+        "home",
+        "hashing",
+        "licence",
+        "terminal",
+    },
 }
 """What the other distributions may import of data_mix."""
 

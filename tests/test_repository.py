@@ -24,10 +24,14 @@ from data_mix.cli import app
 from data_mix.config import load, settings_models
 from data_mix.mix import resolve_mix
 from data_mix.source import Source, SourceOptions, sources
+from data_mix_eval.benchmark_files import find_files
+from data_mix_eval.task import tasks
 
 ROOT: Final = Path(__file__).parent.parent
 DATA_MIX: Final = ROOT / "packages/data_mix/src/data_mix"
+EVAL: Final = ROOT / "packages/eval/src/data_mix_eval"
 MODULES: Final = sorted(path.stem for path in DATA_MIX.glob("sources/*.py") if path.stem != "__init__")
+BENCHMARKS: Final = sorted(path.stem for path in EVAL.glob("tasks/*.py") if path.stem != "__init__")
 TEXTS: Final = (
     "*.md",
     "*.toml",
@@ -143,9 +147,20 @@ def test_a_card_says_what_the_source_says(module: str) -> None:
     assert not missing, missing
 
 
-def test_every_card_is_of_a_source() -> None:
-    """No card is left behind by a source that is gone."""
-    assert sorted(path.stem for path in ROOT.glob("data_cards/*.md")) == MODULES
+def test_every_card_is_of_a_source_or_a_benchmark() -> None:
+    """No card is left behind by a source or a benchmark that is gone."""
+    assert sorted(path.stem for path in ROOT.glob("data_cards/*.md")) == sorted([*MODULES, *BENCHMARKS])
+
+
+@pytest.mark.parametrize("module", BENCHMARKS)
+def test_every_benchmark_has_all_that_belongs_to_it(module: str) -> None:
+    """A benchmark comes with a card that says where it is, what of it is pinned and one record, a sample, and tests."""
+    card = card_of(module)
+    for task in (task for task in tasks().values() if task.read.__module__ == f"data_mix_eval.tasks.{module}"):
+        wanted = [task.licence, task.homepage, task.files.revision, *task.files.patterns, f"`{task.name}`", "## Record"]
+        assert [text for text in wanted if text not in card] == []
+        assert all(path.is_relative_to(EVAL / "samples") for path in find_files(task, samples=True).paths)
+    assert (ROOT / f"tests/eval/tasks/test_{module}.py").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,1 @@
+"""One module per benchmark; the folder is the registry."""
