@@ -91,7 +91,7 @@ def test_processes_may_add_to_one_file(tmp_path: Path) -> None:
 
 
 def test_a_key_holds_all_that_decides_an_answer() -> None:
-    """Another prompt, choice, sampling, recipe, order or company gives another key."""
+    """Another prompt, choice, sampling, recipe, order, company or batch size gives another key."""
     questions = sums(2)
     prompt = TextPrompt(question=questions[0].prompt.question, overflow="cut_left")
     others: list[list[Question]] = [
@@ -102,6 +102,7 @@ def test_a_key_holds_all_that_decides_an_answer() -> None:
         sums(2, sampling=Sampling(max_tokens=3)),
     ]
     keys = [batch_key("sums/1", 0, each) for each in (questions, *others)] + [batch_key("sums/2", 0, questions)]
+    keys += [batch_key("sums/1", 0, questions, batch_size=size) for size in (4, 8)]
     assert len(set(keys)) == len(keys)
 
 

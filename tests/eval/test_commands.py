@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,17 @@ from data_mix.errors import EvalError
 from data_mix_eval.commands import card, chat
 from training import Place, make_place, train_here
 
+SAMPLES = str(files("data_mix_eval") / "samples")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A build of the samples with token shards, a base model, and below it a trained and scored one."""
     place = make_place(tmp_path_factory.mktemp("place"))
     train_here(*place.arguments(place.folder / "trained", max_steps=2, save_steps=2, eval_steps=2))
-    place.shell().ok("eval", place.folder / "trained", "--task", "mmlu", "--samples", "--base-model", place.model)
+    place.shell().ok(
+        "eval", place.folder / "trained", "--task", "mmlu", "--benchmark-path", SAMPLES, "--base-model", place.model
+    )
     return place
 
 
@@ -39,6 +44,7 @@ def test_a_card_says_what_the_reference_s_says(trained: Path) -> None:
     assert "datamix train --configs" in page.text
     assert "base model, measured" in page.text
     assert "max_train_set: 20000" in page.text
+    assert f"--task mmlu --benchmark-path {SAMPLES}" in page.text
 
 
 def test_the_hub_reads_the_scores(place: Place, trained: Path, tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ def test_the_hub_reads_the_scores(place: Place, trained: Path, tmp_path: Path) -
     card([str(trained), "-o", str(tmp_path / "card.md"), "--licence", "Apache-2.0"])
     data = ModelCard.load(tmp_path / "card.md", ignore_metadata_errors=False).data
     assert data.license == "apache-2.0"
-    assert data.base_model == str(place.model)
+    assert data.base_model is None, "a folder of this machine is no model of the Hub"
     assert {"ja", "zh", "uk"} <= set(data.language)
     [score] = data.eval_results
     assert score.metric_type == "accuracy"

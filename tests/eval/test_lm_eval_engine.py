@@ -60,6 +60,8 @@ def test_a_task_of_lm_evals_is_scored(tmp_path: Path) -> None:
     assert results["tasks"]["local_sums"]["recipe"].startswith("local_sums/lm-eval-0.4.13-")
     assert items[0]["prompt_sha256"] == prompt_sha256(TextPrompt(question="0+0=", overflow="cut_left"))
     assert [item["picked"] for item in items] == [str(int(np.argmax(item["logprobs"]))) for item in items]
+    assert "a subset (the first 4 of each task), 4 of 9 questions" in shell(tmp_path).ok(*words, "--limit", "4", "-o", "part")
+    shell(tmp_path).ok("card", model)
 
 
 @pytest.mark.parametrize(

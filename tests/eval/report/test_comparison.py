@@ -62,6 +62,18 @@ def test_a_part_is_compared_over_what_both_were_asked(tmp_path: Path) -> None:
     assert task.paired.items == 10
 
 
+def test_filters_and_groups_of_lm_eval_are_compared_by_what_has_items(tmp_path: Path) -> None:
+    """A metric with a filter is compared over the items of that filter, and a group, which has none, is passed over."""
+    for name in ("a", "b"):
+        model = ComputedModel(name=name, digest=name, size=ord(name))
+        results, marked = scored(model, [asked(sums(5))], tmp_path / name / "home")
+        task = replace(results.tasks["sums"], metric="acc,strict")
+        items = [replace(item, id=f"{item.id}/{kind}") for item in marked[0].items() for kind in ("strict", "flexible")]
+        write_results(tmp_path / name, replace(results, tasks={"all sums": task, "sums": task}), items, b"")
+    (compared,) = compare_runs(tmp_path / "a", tmp_path / "b").tasks
+    assert (compared.name, compared.paired.items) == ("sums", 10)
+
+
 @pytest.mark.parametrize("change", [{"recipe": "sums/2"}, {"files_sha256": "1" * 64}])
 def test_what_was_asked_otherwise_does_not_compare(tmp_path: Path, change: dict[str, str]) -> None:
     """Another recipe or other benchmark files are an error, not a number."""

@@ -87,7 +87,8 @@ class Answering:
 
     def _batch(self, places: Sequence[int]) -> _Batch:
         asked = [self.questions[place] for place in places]
-        return _Batch(batch_key(self.recipe, self.seed, asked), places, asked)
+        size = self.model.describe().get("batch_size")
+        return _Batch(batch_key(self.recipe, self.seed, asked, batch_size=size), places, asked)
 
     def _compute(self, batch: _Batch) -> None:
         began = time.perf_counter()

@@ -28,7 +28,7 @@ from data_mix_eval.question import Answer, Question
 
 FOLDER: Final = "eval"
 
-_COMPUTING: Final = ("torch", "transformers", "tokenizers")
+_COMPUTING: Final = ("torch", "transformers", "tokenizers", "data-mix-builder")
 """Distributions of which another version may give other digits."""
 _OWN_CODE: Final = ("question.py", "models")
 """Our own part of what makes an answer."""
@@ -120,9 +120,12 @@ def open_answers(home: Path, digest: str, recipe: str, rank: int) -> AnswerCache
     return AnswerCache(open_lines(home / FOLDER / _plain(digest) / _plain(recipe), rank))
 
 
-def batch_key(recipe: str, seed: int, questions: Iterable[Question]) -> str:
-    """The digest of a batch: of each question, in order, what decides its answer; and of the code that gives it."""
-    digest = hashlib.sha256(json.dumps([code_digest(_OWN_CODE), [_version(name) for name in _COMPUTING]]).encode())
+def batch_key(recipe: str, seed: int, questions: Iterable[Question], *, batch_size: int | None = None) -> str:
+    """The digest of a batch: of each question, in order, what decides its answer; and of the code that gives it.
+
+    `batch_size` is the answers that are computed at once: a question with more samples than that is computed in parts.
+    """
+    digest = hashlib.sha256(json.dumps([code_digest(_OWN_CODE), [_version(name) for name in _COMPUTING], batch_size]).encode())
     for question in questions:
         digest.update(json.dumps([recipe, *_asked(question, seed)], sort_keys=True).encode())
     return digest.hexdigest()

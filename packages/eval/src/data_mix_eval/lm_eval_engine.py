@@ -64,7 +64,7 @@ def check_settings(settings: EvalSettings) -> None:
 def _tasks(ruling: Ruling, settings: EvalSettings) -> Iterator[tuple[str, TaskResult]]:
     limit, chat = settings.eval_limit, ", chat template" if settings.eval_protocol == "chat" else ""
     for name, metrics in {**ruling.groups, **ruling.results}.items():
-        count = ruling.items.get(name) or sum(n for task, n in ruling.items.items() if task.startswith(f"{name}_"))
+        count, of = _count(ruling.items, name), _count(ruling.of, name)
         scores = _figures(metrics, count)
         if scores:
             shots = ruling.shots.get(name)
@@ -79,7 +79,7 @@ def _tasks(ruling: Ruling, settings: EvalSettings) -> Iterator[tuple[str, TaskRe
                     files_sha256=_digest(ruling, name),
                     subset="all" if limit is None else f"the first {limit} of each task",
                     n=count,
-                    of=count,
+                    of=of,
                     scores=scores,
                     prompt_tokens=0,
                     generated_tokens=0,
@@ -88,6 +88,11 @@ def _tasks(ruling: Ruling, settings: EvalSettings) -> Iterator[tuple[str, TaskRe
                     suspicious=0,
                 ),
             )
+
+
+def _count(questions: Mapping[str, int], name: str) -> int:
+    """Of a task, or of a group all that is in it, whose names begin with its own."""
+    return questions.get(name) or sum(count for task, count in questions.items() if task.startswith(f"{name}_"))
 
 
 def _figures(metrics: Mapping[str, Mapping[str, float | None]], count: int) -> Figures:

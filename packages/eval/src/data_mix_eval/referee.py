@@ -38,6 +38,8 @@ class Ruling:
     """Of each task what was asked and answered, item by item, as lm-eval logs it."""
     task_versions: Mapping[str, Any]
     shots: Mapping[str, int]
+    of: Mapping[str, int]
+    """How many questions each task has."""
     items: Mapping[str, int]
     """Of each task how many were asked."""
 
@@ -123,6 +125,7 @@ def _ruling(found: Mapping[str, Any]) -> Ruling:
         samples=found["samples"],
         task_versions=found["versions"],
         shots=found["n-shot"],
+        of={task: counts["original"] for task, counts in found["n-samples"].items()},
         items={task: counts["effective"] for task, counts in found["n-samples"].items()},
     )
 

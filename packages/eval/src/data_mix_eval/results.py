@@ -31,6 +31,9 @@ BASE: Final = "base-model"
 """The folder, below one of results, of those of its base model."""
 FORMAT: Final = 1
 
+OWN_SAMPLES: Final = "samples"
+"""What stands for the files of a benchmark where they are our own small ones, whose scores are nobody's but ours."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
@@ -113,6 +116,8 @@ class Results:
     """Its name, its digest, and what it says of itself."""
     tasks: dict[str, TaskResult]
     seed: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The keys of `EvalSettings` that were set: with the model's name, all that it takes to do the run again."""
     versions: dict[str, str]
     times: dict[str, Any] = field(default_factory=dict)
     """The only thing in which two runs of the same differ."""

@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from data_mix.errors import ConfigError, DataMixError, OutputError
 from data_mix.files import hold, make_folder, output_errors, write_bytes
@@ -117,6 +117,7 @@ def _by_lm_eval(order: Order) -> Scored | None:
     digest = _open(order.checkpoint, order).digest
     with _held(order.folder):
         results, items = score_by_lm_eval(order.checkpoint, order.settings, _options(order), digest)
+        results = replace(results, settings=_set_keys(order.settings))
         check_folder(order.folder, results)
         write_results(order.folder, results, items, html_report(results, []))
     return Scored(folder=order.folder, results=results, base=None)
@@ -141,10 +142,15 @@ def _score_model(
             return evaluate(model, asked, setup, steps)
     with _held(folder), progress(quiet=False) as steps:
         check_folder(folder, beforehand)
-        done = evaluate(model, asked, setup, steps)
+        found = evaluate(model, asked, setup, steps)
+        done = found and (replace(found[0], settings=_set_keys(order.settings)), found[1])
         if done is not None:
             _write(order, folder, *done)
     return done
+
+
+def _set_keys(settings: EvalSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude_defaults=True)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 model_card        the page
 checkpoint        what its folder says
 front_matter      what the Hub reads
-training_command  the command that trained it
+commands          the commands that trained and scored it
 markdown          texts of others as Markdown
 """
 

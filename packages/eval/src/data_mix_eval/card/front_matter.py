@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from data_mix_eval.results import Results, TaskResult
+from data_mix_eval.results import OWN_SAMPLES, Results, TaskResult
 
 _PINNED: Final = re.compile(r"([^/]+/[^/@]+)@([0-9a-f]+)")
 _METRICS: Final = {"acc": "accuracy", "exact_match": "exact_match"}
@@ -24,10 +24,14 @@ def front_matter(
     from huggingface_hub import EvalResult, ModelCardData  # noqa: PLC0415  slow to import, and for this alone
 
     scores = [
-        EvalResult(**_score(each, task, metric)) for each in results for task in each.tasks.values() for metric in task.scores
+        EvalResult(**_score(each, task, metric))
+        for each in results
+        for task in each.tasks.values()
+        if task.files != OWN_SAMPLES
+        for metric in task.scores
     ]
     card = ModelCardData(
-        base_model=base_model or None,
+        base_model=base_model if base_model and not Path(base_model).exists() else None,
         language=_languages(training) or None,
         library_name="transformers",
         license=licence.lower() if licence else "other",

@@ -16,9 +16,9 @@ from typing import Any, Final
 from data_mix.config import as_yaml
 from data_mix.errors import EvalError
 from data_mix_eval.card.checkpoint import Checkpoint
+from data_mix_eval.card.commands import eval_command, training_command
 from data_mix_eval.card.front_matter import front_matter
 from data_mix_eval.card.markdown import code, fenced, link, plain, table
-from data_mix_eval.card.training_command import training_command
 from data_mix_eval.report.table import ScoreTable, score_table
 
 _TEMPLATE: Final = "chat_template.jinja"
@@ -107,6 +107,7 @@ def _benchmarks(checkpoint: Checkpoint) -> Iterator[str]:
     for results, base in zip(checkpoint.results, checkpoint.base_results, strict=True):
         named = replace(results, model={**results.model, "name": checkpoint.name})
         yield from _scores(score_table(named, base))
+        yield fenced(eval_command(named), "sh")
 
 
 def _scores(found: ScoreTable) -> Iterator[str]:

@@ -15,6 +15,7 @@ _PATTERNS: Final = (
     "config.json",
     "generation_config.json",
     "*token*.json",
+    "tekken.json",
     "*.model",
     "vocab.*",
     "merges.txt",

@@ -77,9 +77,9 @@ def _sum(logprobs: Tensor, tokens: Ids, starts: dict[Ids, int]) -> float:
 def _answer(question: Question, encoded: Encoded, logprobs: dict[int, float]) -> Answer:
     values = tuple(logprobs[place] for place in range(len(encoded.choices)))
     for text, value in zip(question.choices, values, strict=True):
-        if math.isnan(value):
+        if not math.isfinite(value):
             raise EvalError(
-                f"{question.id}: the log-probability of choice {text!r} is nan, wanted a number; the weights are broken, or "
-                "too large for this dtype: try dtype float32"
+                f"{question.id}: the log-probability of choice {text!r} is {value}, wanted a number; the weights are broken "
+                "or too large for this dtype: try dtype float32"
             )
     return Answer(logprobs=values, prompt_tokens=encoded.length, left_out=encoded.left_out)

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from transformers import AutoTokenizer
+from transformers.utils.hub import cached_file
 
 from data_mix.errors import EvalError
 from data_mix.fetch import DigestStore
@@ -65,7 +66,8 @@ class VllmModel:
     def digest(self) -> str:
         """See `Model`."""
         settings = {key: self.describe()[key] for key in ("engine", "dtype", "context")} | {"name": self.name}
-        return checkpoint_digest(Path(self.name).expanduser(), settings, DigestStore(datamix_home() / "digests"))
+        folder = Path(str(cached_file(self.name, "config.json"))).parent  # of a name on the hub, its snapshot
+        return checkpoint_digest(folder, settings, DigestStore(datamix_home() / "digests"))
 
     def describe(self) -> dict[str, Any]:
         """See `Model`."""

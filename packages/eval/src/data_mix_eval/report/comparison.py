@@ -55,10 +55,11 @@ def compare_runs(first: Path, second: Path) -> Comparison:
         raise ConfigError(
             f"{first} was scored by protocol {one.protocol}, {second} by {other.protocol}; score both by one protocol"
         )
-    both = [name for name in one.tasks if name in other.tasks]
+    metrics = {name: _split(task.metric) for name, task in one.tasks.items() if name in other.tasks}
+    items = {name: (_by_id(first, name, *found), _by_id(second, name, *found)) for name, found in metrics.items()}
+    both = [name for name, found in items.items() if any(found)]  # of a group of lm-eval's, only its tasks have items
     if not both:
         raise ConfigError(f"{first} and {second} have no task in common; score both on one, and compare again")
-    items = {name: (_by_id(first, name), _by_id(second, name)) for name in both}
     return Comparison(
         protocol=one.protocol,
         first=str(one.model["name"]),
@@ -67,8 +68,15 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     )
 
 
-def _by_id(folder: Path, task: str) -> dict[str, Item]:
-    return {item.id: item for item in read_items(folder) if item.task == task}
+def _split(metric: str) -> tuple[str, str]:
+    """The metric's name in an item, and what the items' ids end with: lm-eval has `exact_match,strict-match`, we no comma."""
+    name, comma, kind = metric.partition(",")
+    return name, f"/{kind}" if comma else ""
+
+
+def _by_id(folder: Path, task: str, metric: str, ending: str) -> dict[str, Item]:
+    items = (item for item in read_items(folder) if item.task == task and item.id.endswith(ending))
+    return {item.id: item for item in items if metric in item.metrics}
 
 
 def _compare_task(name: str, one: Results, other: Results, first: dict[str, Item], second: dict[str, Item]) -> TaskComparison:
@@ -80,14 +88,15 @@ def _compare_task(name: str, one: Results, other: Results, first: dict[str, Item
     pairs = [(item, second[id_]) for id_, item in first.items() if id_ in second]
     if not pairs:
         raise ConfigError(f"{name}: the two were asked no question in common; score both on one subset")
-    marks = [_by_subject([pair[place] for pair in pairs], task.metric) for place in (0, 1)]
+    metric, _ = _split(task.metric)
+    marks = [_by_subject([pair[place] for pair in pairs], metric) for place in (0, 1)]
     averages = [score.average(task.average, each).value for each in marks]
     return TaskComparison(
         name=name,
         metric=task.metric,
         scores=(averages[0], averages[1]),
         paired=score.compare(marks[0], marks[1], task.average),
-        changes=tuple(_change(*pair, task.metric) for pair in pairs if _differ(*pair)),
+        changes=tuple(_change(*pair, metric) for pair in pairs if _differ(*pair)),
     )
 
 

@@ -8,10 +8,9 @@ from typing import Final
 
 from data_mix.errors import ConfigError
 from data_mix_eval.report.published import PUBLISHED, Published
-from data_mix_eval.results import Figure, Results, TaskResult
+from data_mix_eval.results import OWN_SAMPLES, Figure, Results, TaskResult
 
 MEASURED: Final = "measured"
-SAMPLES: Final = "samples"
 """Files on which no score means anything, so that none stands beside a published one."""
 _PASS: Final = "pass@"
 _ASKED: Final = ("recipe", "subset", "files_sha256")
@@ -107,7 +106,7 @@ def _measured(results: Results, places: Sequence[tuple[str, str]], remark: str) 
 
 def _published_rows(results: Results, places: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Rows of others under the same protocol."""
-    is_real = all(task.files != SAMPLES for task in results.tasks.values())
+    is_real = all(task.files != OWN_SAMPLES for task in results.tasks.values())
     rows = [row for row in PUBLISHED if row.protocol == results.protocol]
     return [_published(row, places, results) for row in rows] if is_real else []
 
