@@ -19,6 +19,7 @@ from data_mix.errors import DataMixError
 from data_mix.files import hold
 from data_mix_eval.benchmark_files import SAMPLES
 from data_mix_eval.cli import main
+from no_sandbox import WITHOUT_SANDBOX
 from scored import make_checkpoint, shell
 
 Refused = Callable[..., str]
@@ -191,22 +192,7 @@ def test_runs_that_do_not_compare(checkpoint: Path, tmp_path: Path, refused: Ref
     assert "have no task in common" in refused("--compare", "standard", "renamed")
 
 
-WITHOUT_SANDBOX = """
-import ctypes, errno, os, sys
-from data_mix_eval.sandbox.inside import seccomp
-code = b"".join([
-    seccomp.instruction(seccomp.LOAD, 0),
-    seccomp.instruction(seccomp.EQUAL, 444, 0, 1),
-    seccomp.instruction(seccomp.RETURN, seccomp.FAIL | errno.ENOSYS),
-    seccomp.instruction(seccomp.RETURN, seccomp.ALLOW),
-])
-seccomp.prctl(38, 1)
-seccomp.prctl(22, 2, ctypes.pointer(seccomp._Program(len(code) // 8, code)))
-os.environ["PATH"] = "/nowhere"
-from data_mix.cli import main
-main()
-"""
-"""The program on a kernel without Landlock and a machine without bubblewrap."""
+COMMAND = f"{WITHOUT_SANDBOX}\nfrom data_mix.cli import main\nmain()\n"
 
 
 def test_no_sandbox_on_the_machine(checkpoint: Path, tmp_path: Path) -> None:
@@ -214,7 +200,7 @@ def test_no_sandbox_on_the_machine(checkpoint: Path, tmp_path: Path) -> None:
     environment = shell(tmp_path).environment()
 
     def run(task: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", WITHOUT_SANDBOX, "eval", str(checkpoint), "--task", task, "--samples", "-o", "out"]
+        command = [sys.executable, "-c", COMMAND, "eval", str(checkpoint), "--task", task, "--samples", "-o", "out"]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
     ended = run("humaneval")

@@ -25,6 +25,7 @@ from data_mix_eval.sandbox.rootless import run_as_nobody
 from data_mix_eval.sandbox.users import is_root
 from eval.attacks.problems import ADD, RIGHT, add, attacks, order, programs
 from eval.attacks.surroundings import processes
+from no_sandbox import WITHOUT_SANDBOX
 
 LIMITS: Final = Limits(seconds=2.0)
 HELPED: Final = Program(
@@ -218,21 +219,7 @@ def test_a_bubblewrap_that_does_nothing_is_found_out(fake_bubblewrap: Path) -> N
         open_sandbox("bwrap")
 
 
-WITHOUT_LANDLOCK: Final = """
-import ctypes, errno, os
-from data_mix_eval.sandbox.inside import seccomp
-code = b"".join([
-    seccomp.instruction(seccomp.LOAD, 0),
-    seccomp.instruction(seccomp.EQUAL, 444, 0, 1),
-    seccomp.instruction(seccomp.RETURN, seccomp.FAIL | errno.ENOSYS),
-    seccomp.instruction(seccomp.RETURN, seccomp.ALLOW),
-])
-seccomp.prctl(38, 1)
-seccomp.prctl(22, 2, ctypes.pointer(seccomp._Program(len(code) // 8, code)))
-os.environ["PATH"] = "/nowhere"
-from data_mix_eval.sandbox import open_sandbox
-open_sandbox()
-"""
+WITHOUT_LANDLOCK: Final = f"{WITHOUT_SANDBOX}\nfrom data_mix_eval.sandbox import open_sandbox\nopen_sandbox()\n"
 
 
 def test_code_is_refused_where_nothing_holds() -> None:

@@ -6,7 +6,7 @@ https://github.com/huggingface/hub-docs/blob/main/modelcard.md says what it may 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +23,7 @@ def front_matter(
     """The front matter, between its rules."""
     from huggingface_hub import EvalResult, ModelCardData  # noqa: PLC0415  slow to import, and for this alone
 
-    scores = [
-        EvalResult(**_score(each, task, metric))
-        for each in results
-        for task in each.tasks.values()
-        if task.files != OWN_SAMPLES
-        for metric in task.scores
-    ]
+    scores = [EvalResult(**score) for score in _scores(results)]
     card = ModelCardData(
         base_model=base_model if base_model and not Path(base_model).exists() else None,
         language=_languages(training) or None,
@@ -41,6 +35,14 @@ def front_matter(
         eval_results=scores or None,
     )
     return f"---\n{card.to_yaml().strip()}\n---"
+
+
+def _scores(results: Sequence[Results]) -> Iterator[dict[str, Any]]:
+    """Every score but those on our own samples."""
+    for each in results:
+        for task in each.tasks.values():
+            if task.files != OWN_SAMPLES:
+                yield from (_score(each, task, metric) for metric in task.scores)
 
 
 def _score(results: Results, task: TaskResult, metric: str) -> dict[str, Any]:
