@@ -21,6 +21,7 @@ quickstart: $(INSTALLED)
 	rm -rf quickstart
 	$(BIN)/datamix build --configs datasets --samples -o quickstart/build
 	$(BIN)/datamix inspect quickstart/build
+	$(BIN)/datamix report quickstart/build
 	$(BIN)/datamix tiny-model quickstart/build -o quickstart/base
 	$(BIN)/datamix tokenize quickstart/build --tokenizer quickstart/base
 	@echo "ten steps by two processes under ZeRO-3, then ten more from the checkpoint"

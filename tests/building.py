@@ -13,7 +13,8 @@ from typing import Any, Final
 import polars as pl
 
 from data_mix.build import BuildOptions, build
-from data_mix.mix import Mix, MixSettings
+from data_mix.mix import Mix
+from data_mix.mix_settings import MixSettings
 from data_mix.records import read_records, record_key
 from data_mix.schema import pair, unless_dropped
 from data_mix.shards import Build

@@ -26,7 +26,7 @@ class HubFile:
     @property
     def is_lfs(self) -> bool:
         """Whether the hub keeps it outside git; its ETag is then its SHA-256."""
-        return self.size >= LFS_SIZE or self.local.suffix in LFS_SUFFIXES
+        return self.size >= LFS_SIZE or Path(self.path).suffix in LFS_SUFFIXES
 
     @property
     def etag(self) -> str:

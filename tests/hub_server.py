@@ -1,7 +1,8 @@
-"""A hub on a loopback port: the calls of the Hugging Face Hub with which stock clients read data sets, and faults on demand.
+"""A hub on a loopback port: the calls of the Hugging Face Hub by which stock clients read and write, and faults on demand.
 
-It serves a folder laid out as ROOT/datasets/OWNER/NAME/…. Every revision is answered with what stands in the folder; the
-commit is made from the contents, unless a commit is asked for.
+It serves a folder laid out as ROOT/datasets/OWNER/NAME/…. Every revision of such a repository is answered with what stands in
+the folder; the commit is made from the contents, unless a commit is asked for. Repositories that are created over HTTP
+(`hub_storage`) have commits of their own, and can be written to (`hub_writing`).
 
     python tests/hub_server.py ROOT --port 0        prints its URL and serves until it is stopped
 """
@@ -14,55 +15,28 @@ import re
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from hub_files import HubFile, commit_of, entries, repository
+from hub_faults import Fault, Request
+from hub_files import HubFile, commit_of, repository
+from hub_reading import Reading
+from hub_storage import RefusedError, Repository, Storage
+from hub_writing import API, GLOBAL, NAME, OF_A_REPOSITORY, Writing, route
+from hub_xet import xet_hash
 
 BLOCK: Final = 1 << 16
-
-
-@dataclass
-class Fault:
-    """What goes wrong with the next `times` requests whose path ends with `path`."""
-
-    path: str
-    times: int = 1
-    method: str = "GET"
-    status: int | None = None
-    """Nothing but this status, `headers` and `body` is answered."""
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    cut: int | None = None
-    """The body ends after so many bytes."""
-    etag: str | None = None
-    wrong: bool = False
-    """The first byte of the body is another."""
-    pause: float = 0.0
-    """Seconds between two blocks of 64 KiB of the body."""
-    without_range: bool = False
-    """The whole file is sent where a range was asked for."""
-
-
-@dataclass
-class Request:
-    """A request that the server has had."""
-
-    method: str
-    path: str
-    range: str | None
-    token: str | None
-    sent: int = 0
-    """Bytes of the body that went out."""
 
 
 class HubServer(ThreadingHTTPServer):
     """The server; a context manager that runs it in a thread.
 
-    `lfs_at` is the URL of another server of the same root, to which files outside git are redirected (as to a CDN).
+    `lfs_at` is the URL of another server of the same root, to which files outside git are redirected (as to a CDN). With
+    `token`, what is written must bring it, and what is private is hidden from others.
     """
 
     daemon_threads = True
@@ -70,7 +44,11 @@ class HubServer(ThreadingHTTPServer):
 
     def __init__(self, root: Path, port: int = 0, lfs_at: str | None = None) -> None:
         super().__init__(("127.0.0.1", port), HubHandler)
-        self.root, self.lfs_at, self.page = root, lfs_at, 1000
+        self.root, self.lfs_at, self.page, self.cas = root, lfs_at, 1000, root / "cas"
+        self.storage, self.token = Storage(root), ""
+        self.ignored: set[str] = set()  # paths that a .gitignore keeps out
+        self.heard: Callable[[Request], None] = lambda _: None  # told of each request before it is answered
+        self.ignores_private = False  # a repository that is created is public, whatever was asked for
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -88,9 +66,9 @@ class HubServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def files(self, repo: str) -> dict[str, HubFile] | None:
-        """The files of a repository; None where there is none of that name."""
-        folder = self.root / "datasets" / repo
+    def files(self, repo: str, kind: str = "datasets") -> dict[str, HubFile] | None:
+        """The files of a repository that is a folder; None where there is none of that name."""
+        folder = self.root / kind / repo
         return repository(folder) if folder.is_dir() else None
 
     def put(self, repo: str, path: str, data: bytes) -> None:
@@ -120,7 +98,7 @@ class HubServer(ThreadingHTTPServer):
         return sum(request.sent for request in self.requests if "/resolve/" in request.path and request.path.endswith(path))
 
 
-class HubHandler(BaseHTTPRequestHandler):
+class HubHandler(Reading, Writing, BaseHTTPRequestHandler):
     """Answers one connection."""
 
     server: HubServer
@@ -128,14 +106,12 @@ class HubHandler(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
 
-    REPO: Final = r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)"
-    ROUTES: Final = (
-        ("GET", re.compile(rf"/api/datasets/{REPO}"), "answer_info"),
-        ("GET", re.compile(rf"/api/datasets/{REPO}/revision/(?P<revision>[^/]+)"), "answer_info"),
-        ("GET", re.compile(rf"/api/datasets/{REPO}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?"), "answer_tree"),
-        ("POST", re.compile(rf"/api/datasets/{REPO}/paths-info/(?P<revision>[^/]+)"), "answer_paths"),
-        ("GET", re.compile(rf"/api/datasets/{REPO}/refs"), "answer_refs"),
-        ("GET", re.compile(rf"/datasets/{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)"), "answer_file"),
+    READING: Final = (
+        route("GET", rf"{API}(?:/revision/(?P<revision>[^/]+))?", "answer_info"),
+        route("GET", rf"{API}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?", "answer_tree"),
+        route("POST", rf"{API}/paths-info/(?P<revision>[^/]+)", "answer_paths"),
+        route("GET", rf"{API}/refs", "answer_refs"),
+        route("GET", rf"/(?:(?P<kind>datasets)/)?{NAME}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "answer_file"),
     )
 
     def do_GET(self) -> None:
@@ -147,8 +123,10 @@ class HubHandler(BaseHTTPRequestHandler):
         self._answer("GET")
 
     def do_POST(self) -> None:
-        """Answer a POST."""
-        self._answer("POST")
+        """Answer a call that writes, or asks for more than a path says."""
+        self._answer(self.command)
+
+    do_PUT = do_DELETE = do_POST  # noqa: N815 - the names are the base class's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing: the requests are in `HubServer.requests`."""
@@ -158,55 +136,60 @@ class HubHandler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.record = Request(self.command, unquote(path), self.headers.get("Range"), self.headers.get("Authorization"))
         self.server.requests.append(self.record)
+        self.server.heard(self.record)
         self.fault = self.server.take_fault(self.command, unquote(path))
         if self.fault and self.fault.status:
             self.send_head(self.fault.status, {"Content-Length": str(len(self.fault.body))} | self.fault.headers)
             self._send_block(self.fault.body)
             return
-        for of, pattern, answer in self.ROUTES:
-            if of == method and (match := pattern.fullmatch(path)):
-                self._answer_repo(answer, {key: unquote(value) for key, value in match.groupdict().items() if value})
-                return
-        self.send_error_code(404, "EntryNotFound")
+        try:
+            with self.server.storage.lock if method in {"POST", "DELETE"} else nullcontext():
+                self._route(method, path)
+        except RefusedError as refusal:
+            code = {} if " " in refusal.message else {"X-Error-Code": refusal.message}
+            self.send_json({"error": refusal.message}, {"X-Error-Message": refusal.message} | code, status=refusal.status)
 
-    def _answer_repo(self, answer: str, names: dict[str, str]) -> None:
-        files = self.server.files(names["repo"])
-        if files is None:
-            self.send_error_code(401, "RepoNotFound")
-            return
-        revision = names.get("revision", "main")
-        self.commit = revision if re.fullmatch("[0-9a-f]{40}", revision) else commit_of(files)
-        getattr(self, answer)(files, names)
+    def _route(self, method: str, path: str) -> None:
+        for routes, find in ((GLOBAL, self._no_one), (OF_A_REPOSITORY, self._repository), (self.READING, self._files_of)):
+            for of, pattern, answer in routes:
+                if of == method and (match := pattern.fullmatch(path)):
+                    names = {key: unquote(value) for key, value in match.groupdict().items() if value}
+                    names["kind"] = names.get("kind", "models")
+                    getattr(self, answer)(*find(names), names)
+                    return
+        raise RefusedError(404, "EntryNotFound")
 
-    def answer_info(self, files: dict[str, HubFile], names: dict[str, str]) -> None:
-        """What a repository is, and its files; with `?blobs` their sizes and digests."""
-        with_blobs = "blobs" in parse_qs(urlsplit(self.path).query)
-        siblings = [file.sibling() if with_blobs else {"rfilename": file.path} for file in files.values()]
-        about = {"private": False, "disabled": False, "gated": False, "downloads": 0, "likes": 0, "tags": []}
-        self.send_json({"id": names["repo"], "sha": self.commit, "siblings": siblings} | about)
+    @property
+    def _is_known(self) -> bool:
+        return self.record.token == f"Bearer {self.server.token}" or not self.server.token
 
-    def answer_tree(self, files: dict[str, HubFile], names: dict[str, str]) -> None:
-        """The entries of a folder, with `?recursive` of all below it, in pages."""
-        query = parse_qs(urlsplit(self.path).query)
-        folder = names["path"] + "/" if "path" in names else ""
-        found = list(entries(files, folder, recursive=query.get("recursive", ["false"])[0].lower() == "true"))
-        if folder and not found:
-            self.send_error_code(404, "EntryNotFound")
-            return
-        start = int(query.get("cursor", ["0"])[0])
-        end = start + self.server.page
-        page = f"{self.server.url}{urlsplit(self.path).path}?recursive={query.get('recursive', ['false'])[0]}&cursor={end}"
-        self.send_json(found[start:end], {"Link": f'<{page}>; rel="next"'} if end < len(found) else {})
+    def _no_one(self, _names: dict[str, str]) -> tuple[()]:
+        if not (self._is_known or self.command == "PUT"):  # what a signed URL takes needs no token
+            raise RefusedError(401, "Invalid credentials in Authorization header")
+        return ()
 
-    def answer_paths(self, files: dict[str, HubFile], _names: dict[str, str]) -> None:
-        """The entries of the paths in the form that is sent."""
-        form = parse_qs(self.body.decode())
-        wanted = set(form.get("paths", []))
-        self.send_json([entry for entry in entries(files, "", recursive=True) if entry["path"] in wanted])
+    def _repository(self, names: dict[str, str]) -> tuple[Repository]:
+        """The repository to write to."""
+        self._no_one(names)
+        found = self.server.storage.find(names["repo"], names["kind"])
+        if found is None:
+            raise RefusedError(404, "RepoNotFound")
+        return (found,)
 
-    def answer_refs(self, _files: dict[str, HubFile], _names: dict[str, str]) -> None:
-        """The one branch there is."""
-        self.send_json({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": self.commit}], "tags": []})
+    def _files_of(self, names: dict[str, str]) -> tuple[dict[str, HubFile]]:
+        """The files to read."""
+        revision, folder = names.get("revision", "main"), self.server.files(names["repo"], names["kind"])
+        self.repo = self.server.storage.find(names["repo"], names["kind"])
+        if self.repo and (self._is_known or not self.repo.private):
+            commit = self.repo.resolve(revision)
+            if commit is None:
+                raise RefusedError(404, "RevisionNotFound")
+            self.commit = commit
+            return (self.repo.commits[commit],)
+        if folder is None:
+            raise RefusedError(401, "RepoNotFound")
+        self.commit = revision if re.fullmatch("[0-9a-f]{40}", revision) else commit_of(folder)
+        return (folder,)
 
     def answer_file(self, files: dict[str, HubFile], names: dict[str, str]) -> None:
         """A file, or the range of it that is asked for; a redirection where another server keeps it."""
@@ -217,13 +200,19 @@ class HubHandler(BaseHTTPRequestHandler):
         etag = self.fault.etag if self.fault and self.fault.etag else file.etag
         headers = {"X-Repo-Commit": self.commit, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
         if file.is_lfs:
-            headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(file.size)}
+            headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(file.size)} | self._xet(file, names)
         headers |= self.fault.headers if self.fault else {}
         if file.is_lfs and self.server.lfs_at:
             location = f"{self.server.lfs_at}{quote(urlsplit(self.path).path)}?signature=of-the-hub"
             self.send_head(302, headers | {"Location": location, "Content-Length": "0"})
         else:
             self._send_file(file, headers)
+
+    def _xet(self, file: HubFile, names: dict[str, str]) -> dict[str, str]:
+        """How a file is had by the Xet route, where it came by it."""
+        name = xet_hash(self.server.cas, file.sha256)
+        at = f"{self.server.url}/api/{names['kind']}/{names['repo']}/xet-read-token/{self.commit}"
+        return {"X-Xet-Hash": name, "X-Xet-Refresh-Route": at} if name else {}
 
     def _send_file(self, file: HubFile, headers: dict[str, str]) -> None:
         start, end, status = self._range(file.size, headers["ETag"])
@@ -264,10 +253,10 @@ class HubHandler(BaseHTTPRequestHandler):
         except OSError:  # the client has gone away
             self.close_connection = True
 
-    def send_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+    def send_json(self, value: Any, headers: dict[str, str] | None = None, status: int = 200) -> None:
         """Answer with JSON."""
         body = json.dumps(value).encode()
-        self.send_head(200, {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {}))
+        self.send_head(status, {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {}))
         if self.command != "HEAD":
             self._send_block(body)
 

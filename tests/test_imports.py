@@ -19,16 +19,25 @@ ROOT: Final = Path(__file__).parent.parent
 
 LAYERS: Final = (
     # the ground
-    ("arrays", "errors", "hashing", "home", "licence", "schema"),
-    ("engine", "files", "source", "stage", "template", "terminal"),
-    ("language.tags", "language.langid_walk"),
+    ("arrays", "compiled", "errors", "hashing", "home", "licence", "schema"),
+    ("engine", "files", "findings", "measure", "source", "stage", "template", "terminal"),
+    ("language.tags", "language.langid_walk", "markdown"),
     ("language",),
     ("language.detect",),
-    # configuration
+    ("language.frames", "language.prose"),
+    # how entries are weighed against each other
+    ("mixing.candidates", "mixing.settings"),
+    ("mixing.taking",),
+    ("mixing.drawing",),
+    ("mixing.summary",),
+    ("mixing",),
+    # configuration, and what a mix may say
     ("config.arguments", "config.nodes"),
     ("config.sections", "config.validation"),
     ("config.config",),
     ("config",),
+    ("decontamination.settings", "near_duplicates.settings"),
+    ("mix_settings",),
     ("mix",),
     # raw files, wherever they are
     ("fetch.digests", "fetch.web"),
@@ -42,15 +51,34 @@ LAYERS: Final = (
     ("records.csv_rows", "records.json_chunk", "records.parquet_rows", "records.required"),
     ("records.readers",),
     ("records",),
-    # what single sources stand on
+    # items of benchmarks in conversations
+    ("decontamination.audit", "decontamination.tables", "decontamination.words"),
+    ("decontamination.items", "decontamination.matching"),
+    ("decontamination.layer",),
+    ("decontamination.index",),
+    ("decontamination.finding",),
+    ("decontamination",),
+    # what single sources and stages stand on
+    ("private_data.checksums", "private_data.control_tokens", "private_data.masks", "private_data.patterns"),
+    ("private_data.addresses", "private_data.detection", "private_data.numbers", "private_data.secrets"),
+    ("private_data.kinds",),
+    ("private_data",),
     ("citations", "conversation_file", "subtitles.transcript", "subtitles.wit3", "translation", "trees"),
     ("subtitles.alignment", "oasst_record"),
     ("sources.*", "stages.*"),
-    # a build
+    # near-duplicates
+    ("near_duplicates.alphabet", "near_duplicates.audit", "near_duplicates.bands"),
+    ("near_duplicates.sketches",),
+    ("near_duplicates.search",),
+    ("near_duplicates",),
+    # the build folder
     ("selection", "shards"),
-    ("inspection", "steps.card", "steps.journal", "steps.output", "steps.plan", "steps.staging"),
-    ("steps.manifest", "steps.writing"),
-    ("build",),
+    ("cards.card_file", "cards.examples", "cards.quality", "cards.recipe", "cards.source_cards", "cards.vocabulary"),
+    ("cards.croissant", "cards.folder", "cards.front_matter"),
+    ("cards.croissant_check", "cards.readme"),
+    ("cards.pages", "cards.validation"),
+    ("cards",),
+    ("comparison", "inspection"),
     # token shards
     ("tokens.tokenizer",),
     ("tokens.encode", "tokens.token_shards"),
@@ -60,14 +88,38 @@ LAYERS: Final = (
     ("tokens.tokenizing",),
     ("tokens.opening",),
     ("tokens",),
+    # a build
+    ("measures.*",),
+    ("steps.journal", "steps.output", "steps.plan", "steps.proof"),
+    ("steps.asking", "steps.rates", "steps.staging"),
+    ("steps.measuring", "steps.writing"),
+    ("steps.deciding", "steps.forecast"),
+    ("steps.audit", "steps.manifest"),
+    ("build",),
+    # publishing it
+    ("publish.content", "publish.files", "publish.leaving_out", "publish.licences", "publish.published", "publish.token"),
+    ("publish.cards", "publish.parquet", "publish.remote"),
+    ("publish.build_plan", "publish.pulling"),
+    ("publish.model_plan",),
+    ("publish.sending",),
+    ("publish",),
+    # looking at a build
+    ("report.audit", "report.conversation", "report.lengths"),
+    ("report.figures", "report.sample"),
+    ("report.page",),
+    ("report",),
+    ("serve.places",),
+    ("serve.queries",),
+    ("serve.server",),
+    ("serve",),
     # packs
-    ("packing.compiled", "packing.conversations", "packing.order"),
+    ("packing.conversations", "packing.order"),
     ("packing.cutting", "packing.fitting"),
     ("packing.index",),
     ("packing",),
     # the command
     ("cli.options",),
-    ("cli.looking", "cli.making"),
+    ("cli.cards", "cli.comparing", "cli.looking", "cli.making", "cli.publishing", "cli.reporting"),
     ("cli.program",),
     ("cli",),
     ("__main__",),
@@ -84,6 +136,7 @@ OPEN_TO_OTHERS: Final = {
         "tokens",
         "packing",
         "mix",
+        "mix_settings",
         "files",
         "home",
         "arrays",

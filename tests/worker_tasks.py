@@ -11,6 +11,11 @@ from data_mix.errors import BadRecordError
 from data_mix.steps.output import locked
 
 
+def token_seen(variable: str) -> str | None:
+    """What stands in a variable of this process's environment."""
+    return os.environ.get(variable)
+
+
 def fail(where: str) -> None:
     """Find a broken record."""
     raise BadRecordError(where, "found 5, wanted a string")

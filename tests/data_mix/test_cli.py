@@ -22,7 +22,10 @@ import pytest
 from commands import Shell, section
 
 SAMPLES = ("--configs", "one", "--samples")
-COMMANDS = ("sources", "plan", "build", "tokenize", "inspect", "verify", "schema")
+COMMANDS = (
+    *("sources", "plan", "build", "tokenize", "inspect", "report", "serve", "diff", "verify", "check-card"),
+    *("publish", "pull", "schema"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +151,7 @@ def test_sources_as_json_has_lists_and_numbers(shell: Shell) -> None:
 
 def test_a_plan_counts_a_file_that_two_entries_share_once(shell: Shell) -> None:
     """The sum is what the raw files hold together, not what the entries read."""
-    rows = json.loads(shell.ok("plan", "--configs", "two", "--samples", "--json"))
+    rows = json.loads(shell.ok("plan", "--configs", "two", "--samples", "--json"))["files"]
     assert [row["entry"] for row in rows] == ["ted_trans_en-ja", "ted_trans_zh-ja"]
     total = shell.ok("plan", "--configs", "two", "--samples").splitlines()[-1]
     assert total.split() == ["in", "all", f"{rows[0]['bytes']:,}", "0"]
@@ -184,7 +187,7 @@ def test_inspect_of_one_source_speaks_of_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "line"),
-    [(60, "plan --configs datasets --samples"), (60, "build --configs datasets --samples -o nine"), (80, "sources")],
+    [(80, "plan --configs datasets --samples"), (60, "build --configs datasets --samples -o nine"), (80, "sources")],
 )
 def test_no_table_is_wider_than_the_terminal(shell: Shell, columns: int, line: str) -> None:
     """A row may take two lines, but none that the terminal would break."""

@@ -10,7 +10,7 @@ import pytest
 
 from data_mix.engine import run
 from data_mix.errors import BadRecordError, BuildError
-from worker_tasks import be_killed, fail, sleep_or_fail
+from worker_tasks import be_killed, fail, sleep_or_fail, token_seen
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -29,6 +29,15 @@ def test_a_task_s_error_reaches_the_caller_whole(workers: int) -> None:
 
 
 @pytest.mark.slow
+def test_no_worker_has_the_hub_s_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker inherits the environment without the token, which this process keeps."""
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARYCANARYCANARYCANARY")
+    monkeypatch.setenv("OF_THE_USER", "kept")
+    seen = [result for _, result in sorted(run(token_seen, ["HF_TOKEN", "OF_THE_USER"], 2))]
+    assert seen == [None, "kept"]
+    assert token_seen("HF_TOKEN") == "hf_CANARYCANARYCANARYCANARY"
+
+
 def test_a_killed_worker_is_said_in_one_line(tmp_path: Path) -> None:
     """A worker that the system kills ends the run with a BuildError that says what to do."""
     with pytest.raises(BuildError, match="fewer --workers"):

@@ -73,3 +73,18 @@ def test_a_split_that_is_not_there_is_named_with_those_that_are(built: Build) ->
         first_rows(built, split="test", source=None, rows=1)
     with pytest.raises(ConfigError, match="it has train, validation; build with --keep-dropped, to have it"):
         first_rows(built, split="dropped", source=None, rows=1)
+
+
+def test_dropped_rows_are_read_by_their_reason(with_dropped: Build) -> None:
+    """With a reason, exactly the rows that the manifest counts under it are shown."""
+    counts = with_dropped.manifest["sources"]["webgpt"]["rows"]["dropped"]
+    assert len(counts) > 1
+    for reason, count in counts.items():
+        rows = first_rows(with_dropped, split="dropped", source=None, rows=1000, reason=reason)
+        assert [row["drop"] for row in rows] == [reason] * count
+
+
+def test_an_unknown_reason_is_refused_with_those_that_there_are(with_dropped: Build) -> None:
+    """The error names what rows were dropped for."""
+    with pytest.raises(ConfigError, match=r"no row was dropped as 'boredom', wanted one of .*not_best"):
+        first_rows(with_dropped, split="dropped", source=None, rows=1, reason="boredom")

@@ -14,7 +14,8 @@ from data_mix.config import Config, load
 from data_mix.config.nodes import Place, as_node, plain
 from data_mix.config.sections import merge
 from data_mix.errors import ConfigError, UsageError
-from data_mix.mix import Mix, MixSettings, resolve_mix
+from data_mix.mix import Mix, resolve_mix
+from data_mix.mix_settings import MixSettings
 from reference_card import DATASETS, FILES, MODEL, NAMES, paste
 
 TINY = """

@@ -145,6 +145,10 @@ def test_files_reach_the_disk_before_their_names_and_the_manifest_last(tmp_path:
     made = [step for step in steps if step[0] == "mkdir" and Path(step[1]).is_relative_to(out)]
     assert all(("fsync", str(Path(step[1]).parent)) in steps[steps.index(step) :] for step in made)
     assert names[-1][2] == str(out / "manifest.json")
+    before_manifest = steps[: steps.index(names[-1])]
+    for step in names[:-1]:
+        named = before_manifest[before_manifest.index(step) :]
+        assert ("fsync", str(Path(step[2]).parent)) in named, f"{step[2]} got a name that the manifest could outlive"
     declared_unfinished = steps[steps.index(("unlink", str(out / "manifest.json"))) : steps.index(names[0])]
     assert ("fsync", str(out)) in declared_unfinished
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -169,6 +170,29 @@ def test_a_changed_cap_reads_no_raw_file(built: Built, tmp_path: Path) -> None:
     manifest = built.shell.build(tmp_path / "out", "--configs", "datasets", "--datasets.dolly15k.max_train_set", "100")
     assert manifest["sources"]["dolly15k"]["rows"]["kept"]["train"] == 100
     assert built.hub.sent() == sent
+
+
+def test_a_changed_temperature_reads_no_raw_file(built: Built, tmp_path: Path) -> None:
+    """Shares are drawn from what is staged: the hub is asked for no byte, and no staged part is written again."""
+    staged = {path: path.stat().st_mtime_ns for path in (built.shell.home / "staged").rglob("rows.arrow")}
+    sent = built.hub.sent()
+    manifest = built.shell.build(tmp_path / "out", "--configs", "datasets", "--mixing.temperature", "2")
+    assert built.hub.sent() == sent
+    assert {path: path.stat().st_mtime_ns for path in (built.shell.home / "staged").rglob("rows.arrow")} == staged
+    taken = {name: entry["taken"]["rows"] for name, entry in manifest["mixing"]["entries"].items()}
+    had = {name: entry["had"]["rows"] for name, entry in manifest["mixing"]["entries"].items()}
+    ratio = taken["dolly15k"] / taken["gsm8k"]
+    assert ratio == pytest.approx((had["dolly15k"] / had["gsm8k"]) ** 0.5, rel=0.3)
+
+
+def test_the_report_is_one_light_file(built: Built, tmp_path: Path) -> None:
+    """The report of the whole mix is below 5 MB, names every source, and leaves the build as it was."""
+    shutil.copytree(built.out, tmp_path / "out")
+    built.shell.ok("report", tmp_path / "out")
+    report = (tmp_path / "out/report.html").read_bytes()
+    assert len(report) < 5_000_000
+    assert all(name.encode() in report for name in built.manifest["sources"])
+    assert "as it was built" in built.shell.ok("verify", tmp_path / "out")
 
 
 def test_a_cap_on_wmt_fetches_little_and_a_raised_cap_the_difference(shared: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_inspect_shows_dropped_rows(shell: Shell) -> None:
 
 def test_plan_of_samples_fetches_nothing(shell: Shell) -> None:
     """A plan on samples names files and no byte to fetch."""
-    rows = json.loads(shell.ok("plan", "--configs", "datasets", "--samples", "--json"))
+    rows = json.loads(shell.ok("plan", "--configs", "datasets", "--samples", "--json"))["files"]
     assert {row["entry"] for row in rows} == set(NINE)
     assert sum(row["to fetch"] for row in rows) == 0
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 import data_mix_trainer
 from data_mix.config import load
-from data_mix.mix import MixSettings
+from data_mix.mix_settings import MixSettings
 from data_mix.template import chat_template
 from data_mix_trainer.config import TrainSettings, deepspeed_file
 

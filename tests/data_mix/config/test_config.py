@@ -18,7 +18,7 @@ from data_mix.config import Config, as_yaml, builtin_folders, describe_keys, jso
 from data_mix.config.nodes import plain
 from data_mix.config.sections import read_layer
 from data_mix.errors import ConfigError, UsageError
-from data_mix.mix import MixSettings, TemplateSettings
+from data_mix.mix_settings import MixSettings, TemplateSettings
 from data_mix.source import sources
 from data_mix.stage import stages
 from reference_card import DATASETS, MODEL, NAMES, paste
@@ -147,7 +147,7 @@ def test_a_folder_that_is_named_must_be_there(tmp_path: Path) -> None:
 def test_an_unknown_section_names_the_nearest_and_all(tmp_path: Path) -> None:
     """A wrong section is answered with the nearest one and with those there are, the user's included."""
     said = problem("redpjama-3b", folder=paste(tmp_path, "mine: {}"))
-    there_are = "bloom-zh-3b, datasets, defaults, demo, llama-7b, mine, pythia-1b, redpajama-3b"
+    there_are = "bloom-zh-3b, datasets, defaults, demo, llama-7b, mine, pythia-1b, quality, redpajama-3b"
     assert said == f"unknown section 'redpjama-3b'; nearest: redpajama-3b; there are: {there_are}"
 
 
@@ -273,7 +273,8 @@ def test_the_schema_is_closed_and_its_references_lead_somewhere() -> None:
 
 def test_a_list_section_is_in_the_schema() -> None:
     """An editor accepts `datasets:` as a bare list."""
-    assert {"datasets", "datasets_extra", "report_to", "eval_tasks"} == set(json_schema()["properties"])
+    lists = {"datasets", "datasets_extra", "decontaminate_against", "report_to", "eval_tasks"}
+    assert lists == set(json_schema()["properties"])
 
 
 def test_another_distribution_joins_with_keys_and_sections(tmp_path: Path) -> None:

@@ -199,3 +199,19 @@ def test_the_proof_has_something_to_prove() -> None:
     found = set(detected("py3langid", PROOF, 1))
     assert len(found) >= 12
     assert sum(map(len, PROOF)) < LONGEST
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_language_has_a_probability(name: DetectorName) -> None:
+    """A plain sentence is almost surely in its own language, and hardly in another; all languages together are certain."""
+    detector = load_detector(name, LANGUAGES)
+    text = SENTENCES["de"] * 2
+    assert detector.probability(text, {"de"}) > 0.9
+    assert detector.probability(text, {"fr", "ja"}) < 0.1
+    assert detector.probability(text, {tag.split("-")[0] for tag in LANGUAGES}) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_without_letters_is_in_no_language_for_sure(name: DetectorName) -> None:
+    """Nothing and digits give none of the languages a high probability."""
+    assert all(load_detector(name, LANGUAGES).probability(text, {"de"}) < 0.2 for text in ("", "42 1 2"))

@@ -239,7 +239,9 @@ def test_language_that_is_no_tag_is_refused(lang: str) -> None:
 @pytest.mark.parametrize("limits", ["max_labels", "min_labels"])
 def test_unknown_label_names_the_nearest(limits: str) -> None:
     """A limit on a label that does not exist is an error that names the nearest one."""
-    with pytest.raises(ConfigError, match=r"unknown label 'qualty'.*did you mean 'quality'\?"):
+    with pytest.raises(
+        ConfigError, match=r"unknown label 'qualty', wanted one of spam, .*, violence; did you mean 'quality'\?"
+    ):
         entry(**cast(Any, {limits: {"qualty": 0.5}}))
 
 
@@ -286,6 +288,40 @@ def test_message_without_the_label_passes(tmp_path: Path) -> None:
     """A limit on a label says nothing of messages that nobody labelled."""
     path = write(tmp_path / "export.jsonl", tree(said("u0", said("a1", labels=None), said("a2", labels={}))))
     assert read(path, min_labels={"quality": 0.5})["drop"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(0.29, "label_toxicity"), (0.3, None), (1.0, None), (0.0, "label_toxicity")])
+def test_a_label_at_its_limit_passes(tmp_path: Path, limit: float, reason: str | None) -> None:
+    """The most that a label may be is still allowed, however few volunteers gave it."""
+    labels = {"toxicity": {"value": 0.3, "count": 1}}
+    path = write(tmp_path / "export.jsonl", tree(said("u0", said("a1", labels=labels))))
+    assert read(path, max_labels={"toxicity": limit})["drop"].item() == reason
+
+
+def test_what_stands_above_a_labelled_message_stays(tmp_path: Path) -> None:
+    """A limit cuts as a rejection does: the branch goes, and the conversation above it is kept."""
+    labels = {"hate_speech": {"value": 0.9, "count": 3}}
+    branch = said("u2", said("a3"), labels=labels)
+    path = write(tmp_path / "export.jsonl", tree(said("u0", said("a1", branch), said("a4", labels=labels))))
+    found = outcome(read(path, max_labels={"hate_speech": 0.5}))
+    assert found == {"a1": "u0 a1", "a4": "label_hate_speech"}
+
+
+def test_a_labelled_prompt_cuts_its_whole_tree(tmp_path: Path) -> None:
+    """A root beyond a limit leaves nothing of its tree, and each thread says so."""
+    labels = {"violence": {"value": 0.9, "count": 3}, "humor": {"value": 1.0, "count": 3}}
+    path = write(tmp_path / "export.jsonl", tree(said("u0", said("a1"), said("a2"), labels=labels)))
+    limits = {"max_labels": {"violence": 0.5}, "min_labels": {"humor": 0.5}}
+    assert outcome(read(path, **limits)) == dict.fromkeys(("a1", "a2"), "label_violence")
+
+
+@needs_export
+def test_label_limits_on_the_real_export() -> None:
+    """Of the real export's threads some pass each limit and some do not, and no row is lost."""
+    limits = {"toxicity": 0.5, "hate_speech": 0.3, "sexual_content": 0.3}
+    found = Counter(read(EXPORT, lang=CARD, max_labels=limits)["drop"])
+    assert found.total() == 2_078
+    assert {f"label_{name}" for name in limits} <= set(found)
 
 
 def test_labels_in_the_hubs_layout(tmp_path: Path) -> None:

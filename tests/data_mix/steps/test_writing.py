@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from building import build_mix, entry, mix_of, pairs, rows_of, write
-from data_mix.mix import MixSettings
+from data_mix.mix_settings import MixSettings
 from data_mix.schema import CONVERSATION
 from data_mix.source import RawFile
 from data_mix.steps.writing import DROPPED_SCHEMA

@@ -8,27 +8,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from time import monotonic
+from typing import Any
 
 import polars as pl
 
+from data_mix.cards import build_pages
 from data_mix.engine import run
+from data_mix.errors import OutputError
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
 from data_mix.home import default_build
 from data_mix.mix import Mix
 from data_mix.schema import SPLITS
-from data_mix.selection import KEYS, Selection, decide
 from data_mix.shards import DROPPED, MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
-from data_mix.steps.card import build_card
+from data_mix.steps.asking import measures_of
+from data_mix.steps.audit import audit_lists, remove_old_lists
+from data_mix.steps.deciding import ReadEntry, decide_rows
 from data_mix.steps.journal import Journal
 from data_mix.steps.manifest import make_manifest
-from data_mix.steps.output import locked, open_for_writing, remove_dead_folders, remove_partials, remove_strangers, strangers
+from data_mix.steps.measuring import Measurement, take_measurement
+from data_mix.steps.output import (
+    locked,
+    open_for_writing,
+    remove_dead_folders,
+    remove_partials,
+    remove_strangers,
+    strangers,
+    sync_names,
+)
 from data_mix.steps.plan import FetchedEntry, PlannedEntry, plan_mix
-from data_mix.steps.staging import Unit, read_keys, remove_damaged, stage_unit
+from data_mix.steps.rates import raw_bytes, remember
+from data_mix.steps.staging import Unit, remove_damaged, stage_unit
 from data_mix.steps.writing import SHARD_BYTES, Piece, ShardTask, write_shard
 from data_mix.template import ChatTemplate, chat_template
 
@@ -62,19 +77,32 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
     """
     with locked(out):
         fetched = _fetch(mix, options, report)
-        units = [_units(mix, entry, options) for entry in fetched]
+        asked = measures_of(mix, _fetcher(options), options.home)
+        entries = [ReadEntry(fetched=each, units=_units(mix, each, options), measures=asked.measures) for each in fetched]
         template = chat_template(mix.settings.template.name, mix.settings.template.eos)
-        journal, plan = Journal(options.home, out), _plan_key(mix, fetched, units, options)
+        journal, plan = Journal(options.home, out), _plan_key(mix, entries, options)
         if _is_whole(out, journal, plan):
             return open_build(out), True
-        cached = _stage([unit for each in units for unit in each], options, report)
-        keys = _decide(mix, fetched, units, report)
+        started = monotonic()
+        cached = _stage([unit for entry in entries for unit in entry.units], options, report)
+        read = monotonic() - started
+        _measure(entries, cached, options, report)
+        report("decide", 0, 1)
+        decision = decide_rows(mix, entries, asked)
+        report("decide", 1, 1)
         open_for_writing(out)
-        tasks = _shard_tasks(keys, units, out=out, template=template, keep_dropped=options.keep_dropped)
-        _stage_damaged(cached, [task for task in tasks if journal.part(task.key, task.path) is None], options, report)
+        units = [entry.units for entry in entries]
+        tasks = _shard_tasks(decision.keys, units, out=out, template=template, keep_dropped=options.keep_dropped)
+        missing = [task for task in tasks if journal.part(task.key, task.path) is None]
+        _stage_damaged(cached, {piece.folder for task in missing for piece in task.pieces}, options, report)
+        started = monotonic()
         parts = _write(tasks, journal, options, report)
-        manifest = make_manifest(mix, fetched, keys, parts=parts, template=template)
-        journal.note_end(plan, _finish(out, manifest, parts))
+        written = monotonic() - started
+        manifest = make_manifest(mix, fetched, decision, asked=asked, parts=parts, template=template)
+        journal.note_end(plan, _finish(out, manifest, parts, audit_lists(decision)))
+        _remember(
+            entries, cached, decision.keys, options, seconds=(read, written), parts=parts if len(missing) == len(tasks) else ()
+        )
     return open_build(out), False
 
 
@@ -85,11 +113,11 @@ def default_folder(mix: Mix, home: Path) -> Path:
 
 def plan_build(mix: Mix, options: BuildOptions) -> list[PlannedEntry]:
     """What a build would need; nothing of the data is fetched."""
+    return plan_mix(mix, lambda samples: _fetcher(options, samples), samples=options.samples)
 
-    def make_fetcher(samples: Path | None) -> Fetcher:
-        return Fetcher(home=options.home, samples=samples, rehash=options.rehash)
 
-    return plan_mix(mix, make_fetcher, samples=options.samples)
+def _fetcher(options: BuildOptions, samples: Path | None = None) -> Fetcher:
+    return Fetcher(home=options.home, samples=samples, rehash=options.rehash)
 
 
 def _fetch(mix: Mix, options: BuildOptions, report: Report) -> list[FetchedEntry]:
@@ -111,11 +139,12 @@ def _units(mix: Mix, fetched: FetchedEntry, options: BuildOptions) -> Units:
     return tuple(Unit(entry=entry, files=files, stages=stages, home=options.home) for files in fetched.tasks)
 
 
-def _plan_key(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], options: BuildOptions) -> str:
+def _plan_key(mix: Mix, entries: Sequence[ReadEntry], options: BuildOptions) -> str:
     """A digest of everything that the build folder depends on, code included."""
-    keys, files = [unit.key for each in units for unit in each], [entry.records() for entry in fetched]
-    origins = [asdict(entry.planned.origin) for entry in fetched]
-    facts = [VERSION, mix.name, mix.portable(), origins, files, keys, options.keep_dropped, options.samples]
+    keys, files = [unit.key for entry in entries for unit in entry.units], [entry.fetched.records() for entry in entries]
+    origins = [asdict(entry.fetched.planned.origin) for entry in entries]
+    measures = [[measure.name, measure.facts()] for entry in entries for measure in entry.measures]
+    facts = [VERSION, mix.name, mix.portable(), origins, files, keys, measures, options.keep_dropped, options.samples]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -142,36 +171,24 @@ def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> list
     return [unit for unit, is_there in zip(units, is_staged, strict=True) if is_there]
 
 
-def _stage_damaged(units: Sequence[Unit], tasks: Sequence[ShardTask], options: BuildOptions, report: Report) -> None:
-    """Stage again what the tasks need of the cache and is damaged there: it comes out the same, so what is decided stands."""
-    needed = {piece.folder for task in tasks for piece in task.pieces}
+def _measure(entries: Sequence[ReadEntry], cached: Sequence[Unit], options: BuildOptions, report: Report) -> None:
+    """The step *measure*: take what no earlier build has taken."""
+    tasks = [Measurement(unit, measure) for entry in entries for unit in entry.units for measure in entry.measures]
+    missing = [task for task in tasks if not task.is_taken]
+    _stage_damaged(cached, {task.unit.folder for task in missing}, options, report)
+    report("measure", 0, len(missing))
+    for done, _ in enumerate(run(take_measurement, missing, options.workers), start=1):
+        report("measure", done, len(missing))
+
+
+def _stage_damaged(units: Sequence[Unit], needed: Collection[Path], options: BuildOptions, report: Report) -> None:
+    """Stage again what is needed of the cache and is damaged there: it comes out the same, so what is decided stands."""
     for unit in units:
         if unit.folder in needed:
             remove_damaged(unit)
     damaged = [unit for unit in units if not unit.is_staged]
     if damaged:
         _stage(damaged, options, report)
-
-
-def _decide(mix: Mix, fetched: Sequence[FetchedEntry], units: Sequence[Units], report: Report) -> pl.DataFrame:
-    """The step *decide*: the keys of all rows, with the split or the reason of each."""
-    report("decide", 0, 1)
-    frames, selections = [], []
-    for place, entry in enumerate(fetched):
-        planned = entry.planned
-        upstream = planned.has_upstream_validation
-        selections.append(Selection(name=planned.entry.name, options=planned.entry.options, has_upstream_validation=upstream))
-        for number, unit in enumerate(units[place]):
-            frame = read_keys(unit.folder).with_row_index("place")
-            about = {"entry": place, "unit": number, "upstream_split": unit.files[0].split}
-            frames.append(frame.with_columns(pl.lit(value, _KINDS[name]).alias(name) for name, value in about.items()))
-    no_rows = pl.DataFrame(schema={"place": pl.UInt32(), **KEYS, **_KINDS})
-    keys = decide(pl.concat(frames or [no_rows]), selections, seed=mix.settings.data_seed, deduplicate=mix.settings.deduplicate)
-    report("decide", 1, 1)
-    return keys
-
-
-_KINDS: Final[dict[str, pl.DataType]] = {"entry": pl.Int32(), "unit": pl.Int32(), "upstream_split": pl.String()}
 
 
 def _shard_tasks(
@@ -183,12 +200,19 @@ def _shard_tasks(
     for split in (*SPLITS, DROPPED) if keep_dropped else SPLITS:
         for rows in keys.filter(pl.col("split") == split).partition_by("entry", maintain_order=True):
             of_entry = units[rows["entry"][0]]
-            shards = rows.with_columns(shard=_bytes_before() // SHARD_BYTES).partition_by("shard", maintain_order=True)
-            for number, shard in enumerate(shards):
+            written = _copies(rows).with_columns(shard=_bytes_before() // SHARD_BYTES)
+            for number, shard in enumerate(written.partition_by("shard", maintain_order=True)):
                 name = of_entry[0].entry.name
                 path, pieces = f"{split}/{name}-{number:05d}.arrow", _pieces(shard, of_entry)
                 tasks.append(ShardTask(out=out, path=path, split=split, source=name, template=template, pieces=pieces))
     return tasks
+
+
+def _copies(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows as they are written, `copy` by `copy`: all of them, then those that are written twice, and so on."""
+    most = max(int(rows["copies"].max() or 1), 1)  # type: ignore[arg-type]
+    again = [rows.filter(pl.col("copies") >= copy).with_columns(copy=pl.lit(copy)) for copy in range(2, most + 1)]
+    return pl.concat([rows.with_columns(copy=pl.lit(1)), *again])
 
 
 def _bytes_before() -> pl.Expr:
@@ -197,15 +221,16 @@ def _bytes_before() -> pl.Expr:
 
 
 def _pieces(shard: pl.DataFrame, units: Units) -> tuple[Piece, ...]:
-    """The rows of a shard by staged part."""
+    """The rows of a shard by staged part and copy."""
     return tuple(
         Piece(
             folder=units[rows["unit"][0]].folder,
             rows=rows["place"].to_numpy().astype("int64"),
             train=rows["train"] if rows["train"].null_count() < len(rows) else None,
             drop=rows["drop"] if rows["drop"].null_count() < len(rows) else None,
+            copy=rows["copy"][0],
         )
-        for rows in shard.partition_by("unit", maintain_order=True)
+        for rows in shard.partition_by("unit", "copy", maintain_order=True)
     )
 
 
@@ -226,14 +251,34 @@ def _write(tasks: Sequence[ShardTask], journal: Journal, options: BuildOptions, 
     return [part for part in parts if part is not None]
 
 
-def _finish(out: Path, manifest: dict[str, Any], parts: Sequence[Part]) -> list[str]:
-    """Write the card, take away what is left of an earlier build, and declare the folder whole.
+def _remember(
+    entries: Sequence[ReadEntry],
+    cached: Sequence[Unit],
+    keys: pl.DataFrame,
+    options: BuildOptions,
+    *,
+    seconds: tuple[float, float],
+    parts: Sequence[Part],
+) -> None:
+    """Note for the next forecast what was read and written, and how fast; nothing of a build depends on it."""
+    fresh = [entry for entry in entries if not any(unit in cached for unit in entry.units)]
+    raw = sum(raw_bytes(entry.fetched.planned, file) for entry in fresh for file in entry.fetched.planned.files)
+    read, written = (each * options.workers for each in seconds)
+    work = {"read": (raw if len(fresh) == len(entries) else 0, read), "write": (sum(part.bytes for part in parts), written)}
+    with suppress(OutputError):
+        remember(options.home, [entry.fetched.planned for entry in entries], keys, work)
+
+
+def _finish(out: Path, manifest: dict[str, Any], parts: Sequence[Part], lists: Mapping[str, bytes]) -> list[str]:
+    """Write the cards and the audit lists, take away what is left of an earlier build, and declare the folder whole.
 
     Returns the names of the files beside the parts and the manifest.
     """
     remove_strangers(out, {part.path for part in parts})
-    card = build_card(manifest).encode()
-    write_bytes(out / "README.md", card)
-    files = {"README.md": hashlib.sha256(card).hexdigest()}
-    write_manifest(out, manifest | {"files": files})
-    return list(files)
+    remove_old_lists(out, lists)
+    contents = {**build_pages(out, manifest), **lists}
+    for name, content in contents.items():
+        write_bytes(out / name, content, named=False)
+    sync_names(out, [*contents, *(part.path for part in parts)])
+    write_manifest(out, manifest | {"files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}})
+    return list(contents)

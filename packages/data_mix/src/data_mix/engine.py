@@ -14,9 +14,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, connection, get_context, parent_process
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from data_mix.errors import BuildError
+
+_TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -39,7 +41,7 @@ def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], work
     others = set(active_children())
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
-        with _interrupts_held():
+        with _interrupts_held(), tokens_held():
             places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
         for done in as_completed(places):
             yield places[done], done.result()
@@ -53,6 +55,16 @@ def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], work
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def tokens_held() -> Iterator[dict[str, str]]:
+    """Keep the hub's tokens from the environment of processes that are started meanwhile; yields them by variable."""
+    kept = {name: os.environ.pop(name) for name in _TOKENS if name in os.environ}
+    try:
+        yield kept
+    finally:
+        os.environ.update(kept)
 
 
 @contextmanager

@@ -10,6 +10,7 @@
     ├── BuildError               a build cannot be made: two entries of one name, an id that comes twice
     │   └── OutputError          the output cannot be written: no space, no permission, another build is at it
     ├── FormatError              a build folder cannot be read: unfinished, newer, damaged
+    ├── PublishError             a folder cannot be published: a licence forbids it, the hub refuses, another visibility
     ├── TrainingError            training cannot start or go on: another mix, hardware without fp16, a loss that is no number
     │   └── CheckpointError      a checkpoint cannot be resumed from: half written, of other data
     └── EvalError                a model cannot be scored: no tokenizer, log-probabilities that are no numbers
@@ -70,6 +71,10 @@ class OutputError(BuildError):
 
 class FormatError(DataMixError):
     """A build folder cannot be read."""
+
+
+class PublishError(DataMixError):
+    """A folder cannot be published."""
 
 
 class TrainingError(DataMixError):

@@ -92,14 +92,19 @@ class DigestingFile:
 
 
 @contextmanager
-def writing(path: Path, digest: Callable[[], Digest] = hashlib.sha256, *, durable: bool = True) -> Iterator[DigestingFile]:
+def writing(
+    path: Path, digest: Callable[[], Digest] = hashlib.sha256, *, durable: bool = True, named: bool = True
+) -> Iterator[DigestingFile]:
     """A file that stands under `path` once the block ends well, whole and (`durable`) on disk, and not at all otherwise.
+
+    Where many are written, only their bytes may be waited for (not `named`): whoever declares them whole then brings their
+    folders to disk first (`sync_folder`), each once.
 
     Raises OutputError where it cannot be written; what the block itself raises is let through.
     """
     partial = _partial(path)
     with output_errors(path):
-        make_folder(path.parent, durable=durable)
+        make_folder(path.parent, durable=durable and named)
         raw = partial.open("wb")
     try:
         yield DigestingFile(raw, digest(), path)
@@ -109,7 +114,7 @@ def writing(path: Path, digest: Callable[[], Digest] = hashlib.sha256, *, durabl
                 os.fsync(raw.fileno())
             raw.close()
             partial.replace(path)
-            if durable:
+            if durable and named:
                 sync_folder(path.parent)
     finally:
         with suppress(OSError):
@@ -193,9 +198,9 @@ def make_folder(path: Path, *, durable: bool = True) -> None:
             sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True, named: bool = True) -> None:
     """Write a small file whole or not at all."""
-    with writing(path, durable=durable) as file:
+    with writing(path, durable=durable, named=named) as file:
         file.write(data)
 
 

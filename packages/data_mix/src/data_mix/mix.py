@@ -12,12 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
-from pydantic_core import CoreSchema, core_schema
+from typing import Any, Final
 
 from data_mix.config import DEFAULTS, Config, builtin_folders
 from data_mix.config.nodes import Node, Place, as_node, nearest, plain
@@ -25,102 +21,15 @@ from data_mix.config.sections import entry_key, entry_names
 from data_mix.config.validation import check, place_of_key
 from data_mix.errors import ConfigError, UsageError
 from data_mix.licence import restrictions
+from data_mix.mix_settings import MixSettings
 from data_mix.source import Entry, Source, is_url, sources
-from data_mix.stage import StageOptions, stages
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _SAMPLES: Final = Place(where="--samples")
 _FILE: Final = "input_file_path"
+_BENCHMARKS: Final = "decontaminate_against"
 _ENTRY_KEYS: Final = ("datasets", "datasets_extra")
 """The keys that hold entries, in the order of the mix."""
-
-
-def _entry_item(item: object) -> object:
-    """Refuse what is neither a name nor one name with its options."""
-    options = next(iter(item.values())) if isinstance(item, dict) and len(item) == 1 else None
-    if isinstance(item, str) or (isinstance(item, dict) and len(item) == 1 and isinstance(options, dict | None)):
-        return item
-    if isinstance(item, dict) and len(item) > 1:
-        raise ValueError(f"found an entry with the keys {', '.join(item)}, wanted one name; indent its options under it")
-    raise ValueError(f"found {item!r}, wanted the name of a source, or a name with its options indented under it")
-
-
-class _EntrySchema:
-    """The JSON schema of an entry: the options of each source under the names that it goes by."""
-
-    def __get_pydantic_json_schema__(self, _core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        names = [f"^{re.sub(r'{.*?}', '[A-Za-z-]+', source.name)}$" for source in sources().values()]
-        # Inside of a tuple pydantic writes each model as a reference; by itself it would be written out at every use.
-        models = core_schema.tuple_schema([source.options.__pydantic_core_schema__ for source in sources().values()])
-        found = list(zip(names, handler(models)["prefixItems"], strict=True))
-        by_name = {name: {"anyOf": [options, {"type": "null"}, {"required": ["type"]}]} for name, options in found}
-        typed = [
-            {"allOf": [options, {"required": ["type"], "properties": {"type": {"pattern": name}}}]} for name, options in found
-        ]
-        one = {"type": "object", "minProperties": 1, "maxProperties": 1, "patternProperties": by_name}
-        known = {"type": "string", "anyOf": [{"pattern": name} for name, _ in found]}
-        return {"anyOf": [known, {**one, "additionalProperties": {"anyOf": typed}}]}
-
-
-class _StagesSchema:
-    """Makes of `stages` a mapping from the name of each stage to its options."""
-
-    def __get_pydantic_core_schema__(self, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return handler.generate_schema(_stages_model())
-
-
-@cache
-def _stages_model() -> type[BaseModel]:
-    fields: dict[str, Any] = {
-        stage.name: (stage.options, Field(default_factory=stage.options, description=f"Options of the stage {stage.name}."))
-        for stage in stages()
-    }
-    return create_model("Stages", __base__=StageOptions, **fields)
-
-
-def _default_stages() -> BaseModel:
-    return _stages_model()()
-
-
-EntryItem = Annotated[Any, AfterValidator(_entry_item), _EntrySchema()]
-
-
-class TemplateSettings(BaseModel):
-    """How conversations become text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: str = Field(default="openassistant", description="The chat template: openassistant, chatml or llama3.")
-    eos: str | None = Field(
-        default=None, min_length=1, description="The tokenizer's end of text; where none is given, the template's own."
-    )
-
-
-class MixSettings(BaseModel):
-    """The keys of a mix."""
-
-    # The stages and sources are asked for when the settings are first used, not when this module is imported.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-    datasets: tuple[EntryItem, ...] = Field(
-        default=(), description="The entries of the mix: names of sources, each with its options."
-    )
-    datasets_extra: tuple[EntryItem, ...] = Field(default=(), description="Entries that come after those of `datasets`.")
-    data_seed: int = Field(default=0, description="The seed of everything that is drawn: splits, caps, instructions.")
-    data_path: str | None = Field(default=None, description="The build folder; where none is given, $DATAMIX_HOME/builds/NAME.")
-    template: TemplateSettings = Field(default=TemplateSettings(), description="How conversations become text.")
-    stages: Annotated[BaseModel, _StagesSchema()] = Field(
-        default_factory=_default_stages, description="The options of each stage, by its name."
-    )
-    deduplicate: bool = Field(
-        default=True, description="Of conversations that are the same, keep the first in the order of the mix."
-    )
-    max_record_bytes: int = Field(default=64_000_000, gt=0, description="A raw record of more bytes than this is a bad record.")
-
-    @property
-    def stage_options(self) -> Mapping[str, StageOptions]:
-        """The options of each stage, by its name."""
-        return {stage.name: getattr(self.stages, stage.name) for stage in stages()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +40,8 @@ class Mix:
     """The section that holds the key `datasets`."""
     entries: tuple[Entry, ...]
     settings: MixSettings
+    folders: tuple[Path, ...] = (Path(),)
+    """Where a file with items of benchmarks is looked for: beside the file of configuration that names it, then here."""
 
     def portable(self) -> dict[str, Any]:
         """The mix as plain data, every default filled in and files by base name, so that two machines say the same of it.
@@ -138,12 +49,20 @@ class Mix:
         It is a section: what `datamix build` makes of it is this mix again.
         """
         kept = self.settings.model_dump(mode="json", exclude={"datasets", "datasets_extra", "data_path"})
+        for benchmark in kept[_BENCHMARKS]:
+            if benchmark["repo"] is None:
+                benchmark["path"] = _base_name(benchmark["path"])
         return {"datasets": [{entry.name: _portable_options(entry)} for entry in self.entries], **kept}
+
+
+def _base_name(path: str) -> str:
+    """The name of a file of one's own: where it lies is no business of others, and a URL's query may be a secret."""
+    return Path(path.partition("?")[0]).name
 
 
 def _portable_options(entry: Entry) -> dict[str, Any]:
     options = entry.options.model_dump(mode="json")
-    file = options[_FILE] and Path(options[_FILE].partition("?")[0]).name  # a URL's query may be a secret
+    file = options[_FILE] and _base_name(options[_FILE])
     return options | {"name": None, "type": entry.source.name.format(**entry.params), _FILE: file}
 
 
@@ -177,7 +96,9 @@ def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool 
     for place, each in enumerate(written):
         _check_name(each, {before.name: before.place for before in written[:place]})
     entries = tuple(_resolve(each, settings, samples=samples, find_files=find_files) for each in written)
-    return Mix(name=_checked_name(name, "section"), entries=entries, settings=settings)
+    named = config.root.value.get(_BENCHMARKS)
+    folders = _folders_of(named) if named else (Path(),)
+    return Mix(name=_checked_name(name, "section"), entries=entries, settings=settings, folders=folders)
 
 
 def _mix_name(config: Config) -> str:
@@ -274,8 +195,7 @@ def _find_source(written: _Written) -> tuple[Source, Mapping[str, str]]:
 def _own_file(text: str, written: _Written, source: Source, path: str) -> Path:
     """The user's file: beside the file of configuration that names it, else in the working directory."""
     node: Node = written.options.value[_FILE]
-    beside = [node.place.file.parent] if node.place.file and not _is_built_in(node.place.file) else []
-    tried = list(dict.fromkeys((folder / Path(text).expanduser()).absolute() for folder in (*beside, Path.cwd())))
+    tried = list(dict.fromkeys((folder / Path(text).expanduser()).absolute() for folder in _folders_of(node)))
     for file in tried:
         if file.exists():
             return file
@@ -285,6 +205,13 @@ def _own_file(text: str, written: _Written, source: Source, path: str) -> Path:
         f"{place_of_key(node, key)}: there is no {' and no '.join(map(str, tried))}; "
         f"put the file there{upstream}, or leave the entry out with --without {written.name}"
     )
+
+
+def _folders_of(node: Node) -> tuple[Path, ...]:
+    """Where a file that this node names is looked for."""
+    file = node.place.file
+    beside = [file.parent] if file and not _is_built_in(file) else []
+    return (*beside, Path.cwd())
 
 
 def _is_built_in(file: Path) -> bool:

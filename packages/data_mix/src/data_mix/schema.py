@@ -43,6 +43,8 @@ FRAME: Final[dict[str, pl.DataType]] = {
     "messages": pl.List(MESSAGE),
     "turn_ids": pl.List(pl.String()),  # one per assistant message, equal where threads share it; null: all its own
     "drop": pl.String(),  # why the row is dropped; null: it is kept
+    "identified": pl.String(),  # BCP-47 tag by which a stage verified `lang`; null: not verified
+    "findings": pl.List(pl.String()),  # what stages found in the row, a name per occurrence; null: nothing
 }
 
 STAGED: Final = pa.schema(

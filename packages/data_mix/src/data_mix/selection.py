@@ -1,8 +1,12 @@
 """Which rows stay and in which split, by hash of the row's own id: the step *decide* of a build.
 
 It works on keys alone (`KEYS`), over all rows of a build at once, and in this order: drops → duplicates → split →
-`fraction`/`size` → `max_*`. A row's place depends on nothing but the row, the seed and the options of its entry, with two
-exceptions: of duplicates the first in the order of the mix stays, and a cap takes the lowest hashes of its split.
+`fraction`/`size` → `max_*` → mixing (`data_mix.mixing`: shares, epochs, budgets of tokens). Caps choose conversations, and
+mixing says how often those are trained on, so that shares hold whatever is capped.
+
+A row's place depends on nothing but the row, the seed and the options of its entry, with three exceptions: of duplicates the
+first in the order of the mix stays, a cap takes the lowest hashes of its split, and shares say how far an entry is taken, in
+the order of the hashes.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import polars as pl
 
 from data_mix.errors import BuildError
 from data_mix.hashing import hash_strings
+from data_mix.mixing import MixingSettings, draw_mix
 from data_mix.schema import Split
 from data_mix.source import SourceOptions
 from data_mix.stage import drop_where
@@ -29,6 +34,8 @@ KEYS: Final[dict[str, pl.DataType]] = {
     "turn_ids": pl.List(pl.String()),
     "drop": pl.String(),
     "bytes": pl.UInt32(),  # of the messages' contents
+    "identified": pl.String(),
+    "findings": pl.List(pl.String()),
 }
 """What is known of each staged row without its text."""
 
@@ -43,19 +50,29 @@ class Selection:
     """Upstream's validation split is used in place of `val_split`."""
 
 
-def decide(keys: pl.DataFrame, selections: Sequence[Selection], *, seed: int, deduplicate: bool) -> pl.DataFrame:
+def decide(
+    keys: pl.DataFrame,
+    selections: Sequence[Selection],
+    *,
+    seed: int,
+    deduplicate: bool,
+    mixing: MixingSettings | None = None,
+) -> pl.DataFrame:
     """Give every row its `split`, or its `drop` reason.
 
-    `keys` holds the columns of `KEYS`, `entry` (place in `selections`) and `upstream_split`, in the order of the mix; the
-    result has the same rows in the same order, with `split`, `drop` and `train` (for rows with `turn_ids`: whether each
+    `keys` holds the columns of `KEYS`, `entry` (place in `selections`), `upstream_split`, and `tokens` and `trained_tokens`
+    where the mixing counts tokens, in the order of the mix; the result has the same rows in the same order, with `split`,
+    `drop`, `copies` (how often the row is written; 0: it is dropped) and `train` (for rows with `turn_ids`: whether each
     assistant turn is trained in this row; null: all are).
     """
     _refuse_repeated_ids(keys)
     if deduplicate:
-        keys = _drop_duplicates(keys)
+        keys = drop_duplicates(keys)
     parts = keys.partition_by("entry", maintain_order=True)
     chosen = [_select(part, selections[part["entry"][0]], seed) for part in parts]
-    return _train_each_turn_once(pl.concat(chosen) if chosen else keys.with_columns(split=pl.lit(None, pl.String)))
+    split = pl.concat(chosen) if chosen else keys.with_columns(split=pl.lit(None, pl.String))
+    options = [selection.options for selection in selections]
+    return _train_each_turn_once(draw_mix(split, options, mixing or MixingSettings(), seed))
 
 
 def _refuse_repeated_ids(keys: pl.DataFrame) -> None:
@@ -67,7 +84,7 @@ def _refuse_repeated_ids(keys: pl.DataFrame) -> None:
         )
 
 
-def _drop_duplicates(keys: pl.DataFrame) -> pl.DataFrame:
+def drop_duplicates(keys: pl.DataFrame) -> pl.DataFrame:
     """Of kept rows with the same roles and contents, only the first stays."""
     kept = keys.with_row_index("row").filter(pl.col("drop").is_null())
     repeated = kept.filter(~pl.struct("content_0", "content_1").is_first_distinct())["row"]

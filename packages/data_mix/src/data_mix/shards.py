@@ -53,10 +53,14 @@ def write_part(
     digest: Callable[[], Digest] = hashlib.sha256,
     *,
     durable: bool = True,
+    named: bool = True,
 ) -> tuple[int, int, str]:
-    """Write the batches as one Arrow file; return its rows, bytes and digest."""
+    """Write the batches as one Arrow file; return its rows, bytes and digest. `durable` and `named` are those of `writing`."""
     rows = 0
-    with writing(path, digest, durable=durable) as file, pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+    with (
+        writing(path, digest, durable=durable, named=named) as file,
+        pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
@@ -159,12 +163,13 @@ class Build:
         try:
             table = map_table(path)
         except (pa.ArrowException, OSError) as error:
-            self._refuse_other_build()
+            self.refuse_other_build()
             raise FormatError(f"{path}: is damaged or missing ({error}); build again") from error
-        self._refuse_other_build()  # after the part was opened: from then on its bytes stay those of this build
+        self.refuse_other_build()  # after the part was opened: from then on its bytes stay those of this build
         return table
 
-    def _refuse_other_build(self) -> None:
+    def refuse_other_build(self) -> None:
+        """Raise FormatError where the folder is being built again, or was since it was opened."""
         path = self.path / MANIFEST
         if not path.is_file() or _identity(path.stat()) != self.identity:
             raise FormatError(f"{self.path}: is being built again, or was since it was opened; open it anew once it is whole")

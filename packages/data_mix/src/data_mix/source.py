@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from data_mix.schema import Split
 
@@ -45,9 +45,30 @@ class SourceOptions(BaseModel):
     max_val_set: int | None = Field(None, ge=0, description="At most so many validation conversations.")
     fraction: float | None = Field(None, gt=0, le=1, description="Keep this share of the train conversations.")
     size: int | None = Field(None, ge=0, description="Keep so many train conversations.")
+    weight: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Factor of this entry's share of train, beside its size (see `mixing`)."
+    )
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Take the train conversations so often, 2.5 for example, whatever the shares of others.",
+    )
+    max_epochs: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="How often a share may take them at most, in place of mixing.max_epochs."
+    )
+    max_train_tokens: int | None = Field(
+        None, ge=0, description="At most so many train tokens, copies included, by mixing.tokenizer."
+    )
     on_bad_record: Literal["error", "drop"] = Field(
         "error", description="What a broken record does: end the build, or be a counted drop."
     )
+
+    @model_validator(mode="after")
+    def _one_way_of_mixing(self) -> Self:
+        if self.epochs is not None and (self.weight is not None or self.max_epochs is not None):
+            raise ValueError("found epochs beside weight or max_epochs, wanted one: so many epochs, or a share")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,10 @@
 options    what several commands ask
 making     plan, build, tokenize
 looking    sources, inspect, verify, schema
+reporting  report, serve
+comparing  diff
+cards      check-card
+publishing publish, pull
 program    all of them, those of other distributions, and how they end
 
 A command imports what it needs when it runs, so that `--help` is quick.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -22,9 +23,12 @@ from data_mix.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from data_mix.build import Report
     from data_mix.mix import Mix
     from data_mix.shards import Build
+    from data_mix.steps.forecast import Figure, Forecast
     from data_mix.tokens import Tokenizer, Tokens
 
     Written = tuple[Tokens, bool]  # token shards, and whether they stood there already
@@ -37,28 +41,53 @@ def plan(
     config_dir: ConfigDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a build would fetch, and how many bytes.
+    """Say what a build would fetch, and what it would come to.
 
-    Nothing of the data is fetched; of capped Parquet files the footers are read, to know which row groups would be.
+    Nothing of the data is fetched; of Parquet files the footers are read. Rows are exact where an earlier build has read them;
+    what is estimated has a ~ before it.
     """
     from data_mix.build import BuildOptions, plan_build
     from data_mix.home import datamix_home
+    from data_mix.steps.forecast import forecast
     from data_mix.terminal import print_json, print_table
 
-    mix = mix_of(context, config_dir, without, samples=samples)
-    planned = plan_build(mix, BuildOptions(home=datamix_home(), samples=samples))
+    mix, home = mix_of(context, config_dir, without, samples=samples), datamix_home()
+    planned = plan_build(mix, BuildOptions(home=home, samples=samples))
     columns = ["entry", "bytes", "to fetch", "file"]
     rows: list[list[Any]] = [
         [entry.entry.name, file.remote.size, entry.bytes_to_fetch(file), file.remote.url]
         for entry in planned
         for file in entry.files
     ]
+    found = forecast(mix, planned, home)
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        once = {row[-1]: row for row in rows}.values()  # entries may share a file
-        sizes = [sum(row[place] or 0 for row in once) for place in (1, 2)]
-        print_table(columns, [*rows, ["in all", *sizes, ""]], numbers=columns[1:3])
+        files = [dict(zip(columns, row, strict=True)) for row in rows]
+        print_json({"files": files, "entries": [asdict(each) for each in found]})
+        return
+    _print_forecast(found)
+    once = {row[-1]: row for row in rows}.values()  # entries may share a file
+    sizes = [sum(row[place] or 0 for row in once) for place in (1, 2)]
+    print_table(columns, [*rows, ["in all", *sizes, ""]], numbers=columns[1:3])
+
+
+_FIGURES: Final = ("read", "train", "validation", "tokens", "bytes", "seconds")
+
+
+def _print_forecast(found: Sequence[Forecast]) -> None:
+    """What each entry would come to: rows, tokens of train, bytes of the build, minutes of one process to read and write."""
+    from data_mix.terminal import print_line, print_table
+
+    columns = ["entry", "read", "train", "validation", "tokens", "bytes", "minutes"]
+    rows = [[each.entry, *(_shown(name, [getattr(each, name)]) for name in _FIGURES)] for each in found]
+    rows.append(["in all", *(_shown(name, [getattr(each, name) for each in found]) for name in _FIGURES)])
+    print_table(columns, rows, numbers=columns[1:])
+    print_line("")
+
+
+def _shown(name: str, figures: Sequence[Figure]) -> str:
+    """The sum of the figures, marked where one of them is an estimate."""
+    value, mark = sum(each.value for each in figures), "" if all(each.is_exact for each in figures) else "~"
+    return f"{mark}{value / 60:,.1f}" if name == "seconds" else f"{mark}{value:,}"
 
 
 def build(

@@ -14,9 +14,13 @@ from typing import Any, Final
 
 import typer
 
+from data_mix.cli.cards import check_card
+from data_mix.cli.comparing import diff
 from data_mix.cli.looking import inspect, schema, sources, verify
 from data_mix.cli.making import build, plan, tokenize
 from data_mix.cli.options import CONFIGS_HELP, TAKES_CONFIGS, USAGE
+from data_mix.cli.publishing import publish, pull
+from data_mix.cli.reporting import report, serve
 from data_mix.errors import DataMixError, UsageError
 
 PLUGINS: Final = "data_mix.commands"
@@ -38,7 +42,7 @@ def _add_commands() -> None:
     app.command()(sources)
     app.command(**of_a_mix)(plan)
     app.command(**of_a_mix)(build)
-    for command in (tokenize, inspect, verify, schema):
+    for command in (tokenize, inspect, report, serve, diff, verify, check_card, publish, pull, schema):
         app.command()(command)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,16 +21,19 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 import langdetect
+import numpy as np
 import polars as pl
 from py3langid.langid import MODEL_FILE, RAW_FLOOR, LanguageIdentifier
 
 from data_mix.errors import ConfigError
-from data_mix.language.langid_walk import LangidWalk
+from data_mix.language.langid_walk import LangidWalk, encode
 from data_mix.language.tags import base
 
 DetectorName = Literal["py3langid", "langdetect"]
 Classify = Callable[[Sequence[str]], list[str | None]]
 """Texts → a detector's own label of each; None where it finds nothing that it knows."""
+Weigh = Callable[[str], Mapping[str, float]]
+"""A text → the probabilities of a detector's own labels, the improbable ones possibly left out."""
 
 LONGEST: Final = 2000
 """Characters of a text that are read: its beginning tells its language."""
@@ -68,6 +72,7 @@ class Detector:
     tags: Mapping[str, str]
     """The tag that each of its labels gives; a label without one gives none."""
     classify: Classify
+    weigh: Weigh
 
     @property
     def languages(self) -> frozenset[str]:
@@ -85,6 +90,11 @@ class Detector:
         labels = self.classify(heads.gather(places).to_list())
         tags = pl.Series([self.tags.get(label or "") for label in labels], dtype=pl.String)
         return pl.repeat(None, len(texts), dtype=pl.String, eager=True).scatter(places, tags)
+
+    def probability(self, text: str, tags: Collection[str]) -> float:
+        """How probable it is that the text is in one of these languages, regions left aside; a text at a time, so slower."""
+        weights = self.weigh(text[:LONGEST])
+        return sum(weight for label, weight in weights.items() if label in self.tags and base(self.tags[label]) in tags)
 
 
 def count_letters(text: pl.Expr) -> pl.Expr:
@@ -112,7 +122,16 @@ def _load_py3langid(languages: Sequence[str]) -> Detector:
         return [label if score > RAW_FLOOR else None for label, score in found]
 
     fast = LangidWalk(identifier).classify
-    return Detector(name="py3langid", tags=tags, classify=proven(fast, plain, "py3langid in batches"))
+    classify = proven(fast, plain, "py3langid in batches")
+    return Detector(name="py3langid", tags=tags, classify=classify, weigh=lambda text: _weigh(identifier, text))
+
+
+def _weigh(identifier: LanguageIdentifier, text: str) -> Mapping[str, float]:
+    """Probabilities at py3langid's own temperature, the root of a text's bytes, which keeps long texts from being too sure."""
+    labels, scores = zip(*identifier.rank(text), strict=True)
+    logits = np.array(scores) / math.sqrt(len(encode(text)) or 1)
+    weights = np.exp(logits - logits.max())
+    return dict(zip(labels, (weights / weights.sum()).tolist(), strict=True))
 
 
 def _load_langdetect(languages: Sequence[str]) -> Detector:
@@ -120,11 +139,13 @@ def _load_langdetect(languages: Sequence[str]) -> Detector:
     tags = _in_question("langdetect", profiles, languages)
     stand_ins = {_STAND_INS[language] for language in map(base, languages) if language in _STAND_INS}
     held = {label: text for label, text in profiles.items() if label in tags or label in stand_ins}
-    classify = _langdetect_by(langdetect, held)
+    asked = _Langdetect.load(langdetect, held)
     twin = _twin()
     if twin is not None:
-        classify = proven(_langdetect_by(twin, held), classify, twin.__name__)
-    return Detector(name="langdetect", tags=tags, classify=classify)
+        asked_of_twin = _Langdetect.load(twin, held)
+        is_proven = proven(asked_of_twin.classify, asked.classify, twin.__name__) == asked_of_twin.classify
+        asked = asked_of_twin if is_proven else asked
+    return Detector(name="langdetect", tags=tags, classify=asked.classify, weigh=asked.weigh)
 
 
 def _in_question(name: DetectorName, labels: Iterable[str], languages: Sequence[str]) -> dict[str, str]:
@@ -146,22 +167,49 @@ def _twin() -> ModuleType | None:
         return None
 
 
-def _langdetect_by(module: ModuleType, profiles: Mapping[str, str]) -> Classify:
-    """Classify by langdetect or its twin, with these profiles alone.
+@dataclass(frozen=True, kw_only=True)
+class _Langdetect:
+    """langdetect or its twin, with some profiles alone.
 
     langdetect's own factory loads the profiles in the order of the file system, which changes its sums; and it takes most
     traditional Chinese for Korean, which no text without Hangul is.
     """
-    no_korean = [text for label, text in profiles.items() if label != "ko"]
-    any_script = _factory(module, list(profiles.values()))
-    no_hangul = _factory(module, no_korean) if len(no_korean) > 1 else any_script
 
-    def classify(texts: Sequence[str]) -> list[str | None]:
+    module: ModuleType
+    any_script: Any
+    no_hangul: Any
+
+    @classmethod
+    def load(cls, module: ModuleType, profiles: Mapping[str, str]) -> _Langdetect:
+        """Make its factories of the profiles."""
+        no_korean = [text for label, text in profiles.items() if label != "ko"]
+        any_script = _factory(module, list(profiles.values()))
+        no_hangul = _factory(module, no_korean) if len(no_korean) > 1 else any_script
+        return cls(module=module, any_script=any_script, no_hangul=no_hangul)
+
+    def classify(self, texts: Sequence[str]) -> list[str | None]:
+        """The label of each text."""
         has_hangul = pl.Series(texts, dtype=pl.String).str.contains(r"\p{Hangul}")
-        factories = [any_script if has else no_hangul for has in has_hangul]
-        return [_ask(module, factory, text) for factory, text in zip(factories, texts, strict=True)]
+        factories = [self.any_script if has else self.no_hangul for has in has_hangul]
+        return [self._ask(factory, text) for factory, text in zip(factories, texts, strict=True)]
 
-    return classify
+    def weigh(self, text: str) -> Mapping[str, float]:
+        """The probabilities of a text's labels; those below a tenth are left out."""
+        has_hangul = pl.Series([text]).str.contains(r"\p{Hangul}").item()
+        detector = (self.any_script if has_hangul else self.no_hangul).create()
+        detector.append(text)
+        try:
+            return {str(found.lang): float(found.prob) for found in detector.get_probabilities()}
+        except self.module.LangDetectException:  # no features in the text
+            return {}
+
+    def _ask(self, factory: Any, text: str) -> str | None:
+        detector = factory.create()
+        detector.append(text)
+        try:
+            return str(detector.detect())
+        except self.module.LangDetectException:
+            return None
 
 
 def _factory(module: ModuleType, profiles: list[str]) -> Any:
@@ -169,15 +217,6 @@ def _factory(module: ModuleType, profiles: list[str]) -> Any:
     factory.load_json_profile(profiles)
     factory.set_seed(0)  # langdetect starts its random numbers anew for every text
     return factory
-
-
-def _ask(module: ModuleType, factory: Any, text: str) -> str | None:
-    detector = factory.create()
-    detector.append(text)
-    try:
-        return str(detector.detect())
-    except module.LangDetectException:  # no features in the text
-        return None
 
 
 def proven(fast: Classify, plain: Classify, name: str) -> Classify:

@@ -31,7 +31,7 @@ class LangidWalk:
 
     def classify(self, texts: Sequence[str]) -> list[str | None]:
         """The label of each text; None where it holds no feature that the model knows."""
-        encoded = [_encode(text) for text in texts]
+        encoded = [encode(text) for text in texts]
         order = sorted(range(len(texts)), key=lambda place: -len(encoded[place]))
         labels: list[str | None] = [None] * len(texts)
         for start in range(0, len(order), _BLOCK):
@@ -67,6 +67,6 @@ class LangidWalk:
         return self._labels[int((weights @ self._weights[features] + self._prior).argmax())]
 
 
-def _encode(text: str) -> bytes:
+def encode(text: str) -> bytes:
     """The bytes as py3langid's model was trained on them."""
     return normalize("NFC", text.lower() if text.isupper() else text).encode()

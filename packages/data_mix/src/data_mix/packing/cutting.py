@@ -17,8 +17,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from data_mix.compiled import compiled
 from data_mix.errors import BuildError, ConfigError
-from data_mix.packing.compiled import compiled
 from data_mix.packing.conversations import Conversations, Numbers
 
 Policy = Literal["truncate", "drop", "split"]

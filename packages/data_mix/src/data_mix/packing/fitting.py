@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data_mix.packing.compiled import compiled
+from data_mix.compiled import compiled
 from data_mix.packing.conversations import Numbers
 
 

@@ -11,32 +11,17 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import Annotated, Literal
+from typing import Literal
 
 import polars as pl
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from data_mix.errors import ConfigError
-from data_mix.language import LANGUAGES, confusable, matches, normalise_tag, parse_languages
-from data_mix.language.detect import Detector, DetectorName, count_letters, load_detector
-from data_mix.schema import UNKNOWN_LANGUAGE
+from data_mix.language import LANGUAGES, confusable, matches
+from data_mix.language.detect import Detector, DetectorName, load_detector
+from data_mix.language.frames import Tags, last_answer, spell
 from data_mix.stage import Stage, StageOptions, drop_where
 
 _log = logging.getLogger(__name__)
-
-
-def _read_tags(value: object) -> object:
-    """`en, pt-BR` is read as a list is; what is neither is left for pydantic to refuse."""
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return value
-    try:
-        return list(parse_languages(names))
-    except ConfigError as error:
-        raise ValueError(str(error)) from error  # so that it gets its place in the file
-
-
-Tags = Annotated[list[str], BeforeValidator(_read_tags), Field(min_length=1)]
 
 
 class LanguageOptions(StageOptions):
@@ -62,7 +47,7 @@ class LanguageOptions(StageOptions):
 
 def apply(frame: pl.DataFrame, options: LanguageOptions) -> pl.DataFrame:
     """Fill `lang`, and `drop` of the rows in a language that is not wanted."""
-    declared = _spell(frame["lang"])
+    declared = spell(frame["lang"])
     frame = _drop_foreign(frame.with_columns(declared), declared, options.keep)
     is_open = declared.is_null() & frame["drop"].is_null()
     if options.detector == "none" or not is_open.any():
@@ -73,27 +58,11 @@ def apply(frame: pl.DataFrame, options: LanguageOptions) -> pl.DataFrame:
     return _drop_foreign(frame, guessed, _beyond_doubt(options.keep, detector))
 
 
-def _spell(tags: pl.Series) -> pl.Series:
-    """The tags in canonical case; null for what is no tag."""
-    spelled = {tag: normalise_tag(tag) for tag in tags.unique().drop_nulls()}
-    known = [None if tag == UNKNOWN_LANGUAGE else tag for tag in spelled.values()]
-    return tags if list(spelled) == known else tags.replace(list(spelled), known)
-
-
 def _guess(frame: pl.DataFrame, is_open: pl.Series, detector: Detector, min_letters: int) -> pl.Series:
     """The tags of the open rows, identified; null for all others."""
-    texts = frame.filter(is_open).select(_last_answer(min_letters)).to_series()
+    texts = frame.filter(is_open).select(last_answer(min_letters)).to_series()
     guessed = pl.repeat(None, len(frame), dtype=pl.String, eager=True)
     return guessed.scatter(is_open.arg_true(), detector.detect(texts, min_letters))
-
-
-def _last_answer(min_letters: int) -> pl.Expr:
-    """The last answer, or all answers together where it is too short."""
-    message = pl.element().struct
-    is_answer = message.field("role") == "assistant"
-    answers = pl.col("messages").list.filter(is_answer).list.eval(message.field("content"))
-    last = answers.list.last()
-    return pl.when(count_letters(last) >= min_letters).then(last).otherwise(answers.list.join("\n"))
 
 
 def _beyond_doubt(keep: list[str] | None, detector: Detector) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,12 @@ from data_mix.shards import DROPPED, MANIFEST, read_manifest
 
 _SPLIT_FOLDERS: Final = (*SPLITS, DROPPED)
 
-_OURS: Final = re.compile(rf"({'|'.join(_SPLIT_FOLDERS)})/[^/]+\.arrow|tokens/.+|.*\.partial|README\.md")
+REPORT: Final = "report.html"
+"""What `datamix report` writes beside a build."""
+
+_OURS: Final = re.compile(
+    rf"({'|'.join(_SPLIT_FOLDERS)})/[^/]+\.arrow|tokens/.+|.*\.partial|audit/[^/]+\.jsonl|README\.md|croissant\.json|report\.html"
+)
 """What a build that was ended before its manifest may have left."""
 
 
@@ -56,10 +61,21 @@ def _refuse_foreign(out: Path) -> None:
 
 def open_for_writing(out: Path) -> None:
     """Declare the folder unfinished: take its manifest away, and what an ended build left unfinished."""
+    manifest = out / MANIFEST
     with output_errors(out):
-        (out / MANIFEST).unlink(missing_ok=True)
-        sync_folder(out)
+        if manifest.exists():
+            manifest.unlink()
+            sync_folder(out)
+        (out / REPORT).unlink(missing_ok=True)  # it is of the build that was here
         remove_partials(out)
+
+
+def sync_names(out: Path, files: Iterable[str]) -> None:
+    """Bring the names of a build's files to disk, and of the folders they are in: the manifest must not outlive them."""
+    folders = {folder for file in files for folder in (out / file).parents if folder.is_relative_to(out)}
+    for folder in sorted(folders, reverse=True):
+        with output_errors(folder):
+            sync_folder(folder)
 
 
 def strangers(out: Path, parts: Collection[str]) -> list[Path]:

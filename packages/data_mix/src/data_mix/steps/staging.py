@@ -18,9 +18,8 @@ import hashlib
 import inspect
 import json
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -31,23 +30,22 @@ from unicodedata import unidata_version
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import xxhash
 from numpy.typing import NDArray
 
 from data_mix.errors import RawFileError
-from data_mix.files import file_checksum, hold, output_errors, read_sealed, write_sealed, writing_folder
+from data_mix.files import writing_folder
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
-from data_mix.shards import read_batches, write_part
+from data_mix.shards import read_batches
 from data_mix.source import Entry, LocalFile
 from data_mix.stage import StageOptions, run_stages
+from data_mix.steps.proof import is_as_written, remove_unless, write_proof, write_proven
 
 ROWS: Final = "rows.arrow"
 KEYS_FILE: Final = "keys.arrow"
-PROOF: Final = "proof"
 
 _ROLE_CODES: Final = {"system": 1, "user": 2, "assistant": 3}
-_DECIDING: Final = ("polars", "pyarrow", "py3langid", "langdetect")
+_DECIDING: Final = ("polars", "pyarrow", "py3langid", "langdetect", "phonenumberslite")
 """Libraries whose next version may give other rows or keys; beside them, the version of the Unicode data."""
 
 _PACKAGE: Final = Path(__file__).parent.parent / "__init__.py"
@@ -59,6 +57,7 @@ Numbers = NDArray[Any]
 
 NOT_READ: Final = frozenset(
     {"name", "type", "input_file_path", "licence", "revision", "val_split", "max_train_set", "max_val_set", "fraction", "size"}
+    | {"weight", "epochs", "max_epochs", "max_train_tokens"}
 )
 """Options that change which rows are chosen or what is said of them, but not how a raw file is read."""
 
@@ -94,21 +93,12 @@ class Unit:
     @property
     def is_staged(self) -> bool:
         """Whether the part stands, and its keys are as they were written (of the rows, only the size is looked at)."""
-        return _is_as_written(self.folder, KEYS_FILE) and _is_as_written(self.folder, ROWS, read=False)
+        return is_as_written(self.folder, KEYS_FILE) and is_as_written(self.folder, ROWS, read=False)
 
     @property
     def has_whole_rows(self) -> bool:
         """Whether the part's rows are as they were written, by their checksum."""
-        return _is_as_written(self.folder, ROWS)
-
-
-def _is_as_written(folder: Path, name: str, *, read: bool = True) -> bool:
-    """Whether the file has the size, and where it is to be read the checksum, of which its folder has the proof."""
-    proof, path = read_sealed(folder / PROOF), folder / name
-    if proof is None or not path.is_file():
-        return False
-    size, checksum = json.loads(proof)[name]
-    return path.stat().st_size == size and (not read or file_checksum(path) == checksum)
+        return is_as_written(self.folder, ROWS)
 
 
 @cache
@@ -148,30 +138,15 @@ def stage_unit(unit: Unit) -> None:
     remove_damaged(unit)
     keys: list[pl.DataFrame] = []
     with writing_folder(unit.folder, durable=False) as folder:
-        rows = _write(folder / ROWS, STAGED, _batches(unit, keys))
+        rows = write_proven(folder / ROWS, STAGED, _batches(unit, keys))
         table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
         arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        written = {ROWS: rows, KEYS_FILE: _write(folder / KEYS_FILE, arrow.schema, arrow.to_batches())}
-        write_sealed(folder / PROOF, json.dumps(written).encode(), durable=False)
-
-
-def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
-    """Write one file of a staged part; return its bytes and checksum."""
-    _, size, checksum = write_part(path, schema, batches, xxhash.xxh3_128, durable=False)
-    return size, checksum
+        write_proof(folder, {ROWS: rows, KEYS_FILE: write_proven(folder / KEYS_FILE, arrow.schema, arrow.to_batches())})
 
 
 def remove_damaged(unit: Unit) -> None:
     """Remove a unit's staged part where it is not as it was written, so that it is staged again."""
-    with output_errors(unit.folder):
-        held = hold(unit.folder)
-        if held is None:  # it is not there, or another build is removing it
-            return
-        try:
-            if not (unit.is_staged and unit.has_whole_rows):
-                shutil.rmtree(unit.folder)
-        finally:
-            os.close(held)
+    remove_unless(unit.folder, lambda: unit.is_staged and unit.has_whole_rows)
 
 
 def read_keys(folder: Path) -> pl.DataFrame:

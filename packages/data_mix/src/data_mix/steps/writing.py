@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data_mix.arrays import booleans, from_numpy, strings
+from data_mix.arrays import booleans, from_numpy, joined, strings
 from data_mix.schema import CONVERSATION
 from data_mix.shards import DROPPED, Part, read_batches, write_part
 from data_mix.steps.staging import ROWS
@@ -39,6 +39,8 @@ class Piece:
     """List of booleans per row, one per assistant turn; null, or None: all are trained."""
     drop: pl.Series | None = None
     """The reasons, where the shard is one of dropped rows."""
+    copy: int = 1
+    """The how manieth time the rows are written; from the second on their ids end with `#` and this number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class ShardTask:
         """A digest of everything that the shard's bytes depend on."""
         digest = hashlib.sha256(json.dumps([self.path, self.source, self.template.describe()]).encode())
         for piece in self.pieces:
-            digest.update(piece.folder.name.encode())
+            digest.update(f"{piece.folder.name}#{piece.copy}".encode())
             digest.update(piece.rows.tobytes())
             for series in (piece.train, piece.drop):
                 digest.update(b"-" if series is None else json.dumps(series.to_list()).encode())
@@ -66,9 +68,9 @@ class ShardTask:
 
 
 def write_shard(task: ShardTask) -> Part:
-    """Write one shard."""
+    """Write one shard; its name reaches the disk with the others' (`steps.output.sync_names`), before the manifest."""
     schema = DROPPED_SCHEMA if task.split == DROPPED else CONVERSATION
-    rows, size, sha256 = write_part(task.out / task.path, schema, _batches(task, schema))
+    rows, size, sha256 = write_part(task.out / task.path, schema, _batches(task, schema), named=False)
     return Part(path=task.path, split=task.split, source=task.source, rows=rows, bytes=size, sha256=sha256)
 
 
@@ -76,6 +78,8 @@ def _batches(task: ShardTask, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for piece in task.pieces:
         for staged, first, last in _chosen(piece):
             columns = _conversation(staged, task, None if piece.train is None else piece.train[first:last])
+            if piece.copy > 1:
+                columns["id"] = joined(columns["id"], strings([f"#{piece.copy}"])[0])
             if piece.drop is not None:
                 columns["drop"] = piece.drop[first:last].to_arrow().cast(pa.string())
             yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

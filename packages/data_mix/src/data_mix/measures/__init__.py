@@ -1,0 +1,1 @@
+"""One module per measure, and nothing else."""
