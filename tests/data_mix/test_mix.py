@@ -14,7 +14,7 @@ from data_mix.config import Config, load
 from data_mix.config.nodes import Place, as_node, plain
 from data_mix.config.sections import merge
 from data_mix.errors import ConfigError, UsageError
-from data_mix.mix import Mix, resolve_mix
+from data_mix.mix import Mix, resolve_mix, settings_by_name
 from data_mix.mix_settings import MixSettings
 from reference_card import DATASETS, FILES, MODEL, NAMES, paste
 
@@ -320,3 +320,9 @@ def test_a_config_made_by_hand_resolves_too() -> None:
     root = merge(as_node({}, Place(where="x")), as_node({"datasets": ["joke"]}, Place(where="x")))
     mix = resolve_mix(Config(sections=("x",), root=root, owners={"datasets": "x"}))
     assert plain(root) == {"datasets": [mix.entries[0].name]}
+
+
+def test_settings_have_dotted_names() -> None:
+    """Every leaf of a mix is named by the keys that lead to it, and the entries stand in their order."""
+    found = settings_by_name({"datasets": [{"b": {"size": 1}}, {"a": {"size": None}}], "mixing": {"languages": {}, "total": 5}})
+    assert found == {"datasets.b.size": 1, "datasets.a.size": None, "mixing.total": 5, "order": ["b", "a"]}

@@ -6,7 +6,7 @@ keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from data_mix.arrays import to_numpy
 from data_mix.errors import ConfigError
+from data_mix.mix import settings_by_name
 from data_mix.schema import SPLITS
 from data_mix.shards import DROPPED, Build
 
@@ -123,25 +124,11 @@ def _is_of(key: str, source: str) -> bool:
 
 def _options(a: Build, b: Build) -> Iterator[tuple[str, Any, Any]]:
     """The settings that differ, those of the entries by their names."""
-    one, other = (dict(_flat(_by_name(build.manifest["mix"]))) for build in (a, b))
+    one, other = (settings_by_name(build.manifest["mix"]) for build in (a, b))
     one, other = ({"name": build.manifest["name"]} | flat for build, flat in ((a, one), (b, other)))
     for key in dict.fromkeys([*one, *other]):
         if one.get(key, ABSENT) != other.get(key, ABSENT):
             yield key, one.get(key, ABSENT), other.get(key, ABSENT)
-
-
-def _by_name(mix: Mapping[str, Any]) -> dict[str, Any]:
-    entries = {name: options for entry in mix["datasets"] for name, options in entry.items()}
-    return {**mix, "order": list(entries), "datasets": entries}
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested keys, by their dotted names."""
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", inner
 
 
 def _files(a: Build, b: Build, name: str) -> Iterator[tuple[str, Any, Any]]:

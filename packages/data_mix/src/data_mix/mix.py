@@ -10,7 +10,7 @@ data_seed: 7
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +79,23 @@ class _Written:
     @property
     def place(self) -> Place:
         return self.options.place
+
+
+ORDER: Final = "order"
+
+
+def settings_by_name(mix: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a portable mix by dotted names (`datasets.joke.val_split`), its entries' names in `ORDER` among them."""
+    entries = {name: options for entry in mix["datasets"] for name, options in entry.items()}
+    return dict(_leaves({**mix, "datasets": entries, ORDER: list(entries)}))
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def resolve_mix(config: Config, *, without: Collection[str] = (), samples: bool = False, find_files: bool = True) -> Mix:

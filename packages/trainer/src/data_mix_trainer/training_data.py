@@ -14,7 +14,7 @@ from typing import Any, Final
 from data_mix.config import Config
 from data_mix.errors import ConfigError, OutputError, TrainingError
 from data_mix.home import datamix_home, default_build
-from data_mix.mix import Mix, resolve_mix
+from data_mix.mix import ORDER, Mix, resolve_mix, settings_by_name
 from data_mix.packing import Conversations, Layout, PackKey, Packs, find_turns, make_packs, packs_of, read_conversations
 from data_mix.schema import SPLITS
 from data_mix.shards import Build, open_build
@@ -126,27 +126,22 @@ def _refuse_other_mix(build: Build, mix: AskedMix | None) -> None:
 
 
 def _count_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> int:
-    """In how many options of entries two mixes differ: those of samples are told from those of the real sources so."""
-    has, wants = _entries(found), _entries(wanted)
-    return sum(has.get(name, {}).get(key) != value for name, options in wants.items() for key, value in options.items())
-
-
-def _entries(mix: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: options for entry in mix["datasets"] for name, options in entry.items()}
+    """In how many settings two mixes differ: those of samples are told from those of the real sources so."""
+    has = settings_by_name(found)
+    return sum(has.get(name) != value for name, value in settings_by_name(wanted).items())
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first thing that two mixes do not have in common."""
-    has, wants = _entries(found), _entries(wanted)
-    if extra := [name for name in has if name not in wants]:
+    has, wants = settings_by_name(found), settings_by_name(wanted)
+    if extra := [name for name in has[ORDER] if name not in wants[ORDER]]:
         return f"it has {', '.join(extra)}, which this mix has not"
-    if missing := [name for name in wants if name not in has]:
+    if missing := [name for name in wants[ORDER] if name not in has[ORDER]]:
         return f"it lacks {', '.join(missing)}; leave them out with --without {','.join(missing)}"
-    options = {f"{name}.{key}": (has[name].get(key), value) for name, keys in wants.items() for key, value in keys.items()}
-    others = {key: (found.get(key), value) for key, value in wanted.items() if key != "datasets"}
-    differing = ((key, there, here) for key, (there, here) in (options | others).items() if there != here)
-    key, there, here = next(differing, ("", None, None))
-    return f"{key} is {there!r} there and {here!r} here" if key else "the order of its entries"
+    name = next(name for name in (has | wants) if has.get(name) != wants.get(name))
+    if name == ORDER:
+        return "the order of its entries"
+    return f"{name.removeprefix('datasets.')} is {has.get(name)!r} there and {wants.get(name)!r} here"
 
 
 def _tokenizer_name(settings: TrainSettings) -> str:
