@@ -114,7 +114,7 @@ def test_counts_have_a_sum_where_there_are_several_sources(printed: Printed) -> 
 
 def test_remarks_are_the_notices_and_what_licences_forbid(printed: Printed) -> None:
     """Each notice and each restriction is a line that names its source."""
-    assert printed(print_remarks, {"a": source("odd"), "b": source(licence="CC-BY-NC-4.0")}) == [
+    assert printed(print_remarks, {"sources": {"a": source("odd"), "b": source(licence="CC-BY-NC-4.0")}}) == [
         "note: a: odd",
         "licence: b (CC-BY-NC-4.0) forbids commercial use",
     ]

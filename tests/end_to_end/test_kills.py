@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -49,6 +50,31 @@ def test_ten_kills_at_random_moments_change_no_byte(shell: Shell, tmp_path: Path
             (tmp_path / "out/manifest.json").unlink()
     disturbed.build(tmp_path / "out", "--configs", "killed", "--workers", workers)
     assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+
+
+def _kill_while_measuring(shell: Shell, *build: object) -> None:
+    """Start a build, and kill it as soon as it takes a measure."""
+    before = set(shell.home.glob("measured/*/*.partial"))
+    with shell.start(*build) as process:
+        while process.poll() is None and before >= set(shell.home.glob("measured/*/*.partial")):
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "the build ended before it was killed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_three_kills_while_rows_are_measured_change_no_byte(shell: Shell, tmp_path: Path, workers: int) -> None:
+    """Killed three times in the midst of a measure, a build ends with the bytes of one that was not, and nothing is left."""
+    asks = ["--configs", "killed", "--near_duplicates", "{}", "--workers", workers]
+    shell.build(tmp_path / "whole", *asks)
+    disturbed = Shell(cwd=shell.cwd, home=tmp_path / "home2")
+    for _ in range(3):
+        _kill_while_measuring(disturbed, "build", "-o", tmp_path / "out", *asks)
+        assert not (tmp_path / "out/manifest.json").exists()
+    disturbed.build(tmp_path / "out", *asks)
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+    assert not list((disturbed.home / "measured").rglob("*.partial"))
 
 
 @pytest.mark.slow

@@ -123,3 +123,18 @@ def test_keys_of_mixing_are_given_on_the_command_line(shell: Shell) -> None:
     assert kept == [5, 5]
     assert (manifest["mix"]["mixing"]["temperature"], manifest["mix"]["mixing"]["total"]) == ("inf", 10)
     assert json.dumps(manifest, allow_nan=False)
+
+
+def test_a_total_that_cannot_be_had_is_said_when_the_build_ends(shell: Shell) -> None:
+    """Who asks for more rows than there are reads so, from the build and from a look at it."""
+    said = shell.ok("build", "--configs", "mine", "--samples", "-o", "out", "--mixing.total", "1000")
+    assert "note: mixing.total: 1000 rows were asked for" in said
+    assert "note: mixing.total: 1000 rows were asked for" in shell.ok("inspect", "out", "--rows", "0")
+
+
+def test_a_mix_that_its_smallest_entry_cuts_short_says_so(shell: Shell) -> None:
+    """Who weighs entries without a total reads which of them left the others so few rows."""
+    shares = ["--mixing.temperature", "inf", "--datasets.joke.max_train_set", "2"]
+    said = shell.ok("build", "--configs", "mine", "--samples", "-o", "short", *shares)
+    assert "rows are taken, since joke has 2 and the others are held to their shares beside it" in said
+    assert "say mixing.total, or raise max_epochs" in said

@@ -176,9 +176,13 @@ def _measure(entries: Sequence[ReadEntry], cached: Sequence[Unit], options: Buil
     tasks = [Measurement(unit, measure) for entry in entries for unit in entry.units for measure in entry.measures]
     missing = [task for task in tasks if not task.is_taken]
     _stage_damaged(cached, {task.unit.folder for task in missing}, options, report)
+    remove_dead_folders(options.home / "measured")
     report("measure", 0, len(missing))
-    for done, _ in enumerate(run(take_measurement, missing, options.workers), start=1):
-        report("measure", done, len(missing))
+    try:
+        for done, _ in enumerate(run(take_measurement, missing, options.workers), start=1):
+            report("measure", done, len(missing))
+    finally:
+        remove_dead_folders(options.home / "measured")
 
 
 def _stage_damaged(units: Sequence[Unit], needed: Collection[Path], options: BuildOptions, report: Report) -> None:

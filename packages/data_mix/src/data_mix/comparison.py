@@ -166,10 +166,10 @@ def _compare_source(a: Build, b: Build, name: str) -> SourceDifference:
         rows=(len(one), len(other)),
         only_a=_missing(one, other, b, name),
         only_b=_missing(other, one, a, name),
-        text=_changed(both.filter(~is_same_text), pl.lit("other messages")),
+        text=_changed(both.filter(~is_same_text), pl.lit("the same id")),
         split=_changed(both.filter(pl.col("split") != pl.col("split_b")), _arrow("split")),
         lang=_changed(both.filter(pl.col("lang") != pl.col("lang_b")), _arrow("lang")),
-        trained=_changed(both.filter(is_same_text & (pl.col("trained") != pl.col("trained_b"))), pl.lit("other turns trained")),
+        trained=_changed(both.filter(is_same_text & (pl.col("trained") != pl.col("trained_b"))), pl.lit("the same text")),
     )
 
 

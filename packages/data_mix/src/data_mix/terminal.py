@@ -129,11 +129,14 @@ def _count_row(name: str, rows: Mapping[str, Any]) -> list[Any]:
     return [name, rows["read"], sum(rows["dropped"].values()), rows["kept"]["train"], rows["kept"]["validation"], why]
 
 
-def print_remarks(sources: Mapping[str, Any]) -> None:
-    """Print the notices of the sources of a manifest, and what their licences forbid."""
+def print_remarks(manifest: Mapping[str, Any]) -> None:
+    """Print the notices of a manifest, those of its sources and of mixing, and what its licences forbid."""
+    sources = manifest["sources"]
     for name, source in sources.items():
         for notice in source["notices"]:
             print_line(f"note: {name}: {notice}", "dim")
+    for notice in manifest.get("mixing", {}).get("notices", []):
+        print_line(f"note: {notice}", "dim")
     for warning in warnings({name: source["licence"] for name, source in sources.items()}):
         print_line(f"licence: {warning}", "yellow")
 

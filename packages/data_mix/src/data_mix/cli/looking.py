@@ -92,7 +92,7 @@ def inspect(
         return
     shown = chosen_sources(build, source)
     print_counts(shown)
-    print_remarks(shown)
+    print_remarks({**build.manifest, "sources": shown})
     for conversation in conversations:
         print_conversation(conversation)
 

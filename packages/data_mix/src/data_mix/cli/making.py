@@ -187,7 +187,7 @@ def _print_build(built: Build, was_there: bool, written: Written | None) -> None
     from data_mix.terminal import print_counts, print_line, print_remarks
 
     print_counts(built.manifest["sources"])
-    print_remarks(built.manifest["sources"])
+    print_remarks(built.manifest)
     print_line(f"{built.path}: {'nothing had changed' if was_there else 'built'}", "bold")
     if written:
         _print_tokens(*written)

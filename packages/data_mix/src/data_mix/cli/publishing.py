@@ -92,7 +92,7 @@ def pull(
         print_json({"out": str(out), "was_there": pulled.was_there, "other_bytes": pulled.other_bytes})
     elif not quiet:
         print_counts(pulled.build.manifest["sources"])
-        print_remarks(pulled.build.manifest["sources"])
+        print_remarks(pulled.build.manifest)
         for part in pulled.other_bytes:
             print_line(f"note: {part}: the published rows, in other bytes, as this pyarrow writes them", "dim")
         print_line(f"{out}: {'stood there already' if pulled.was_there else 'pulled'}")

@@ -32,7 +32,10 @@ def summarise(keys: pl.DataFrame, options: Mapping[str, SourceOptions], settings
     whole = sum(entry["taken"][unit] for entry in entries.values())
     for entry in entries.values():
         entry["share"] = round(entry["taken"][unit] / whole, 6) if whole else 0.0
-    return {"unit": unit, "taken": whole, "entries": entries, "notices": _notices(had, settings, whole)}
+    notices = _notices(had, settings, whole)
+    if settings.total is None and settings.has_shares(every):
+        notices += _cut_for_shares({name: entry for name, entry in entries.items() if options[name].epochs is None})
+    return {"unit": unit, "taken": whole, "entries": entries, "notices": notices}
 
 
 def _entry(rows: pl.DataFrame, counted: Sequence[str]) -> dict[str, Any]:
@@ -54,3 +57,15 @@ def _notices(had: pl.DataFrame, settings: MixingSettings, whole: int) -> list[st
         if not len(had.filter(prefix)):
             notices.append(f"mixing.languages.{tag}: no train row is of this language")
     return notices
+
+
+def _cut_for_shares(entries: Mapping[str, Any]) -> list[str]:
+    """That most rows are left out for the sake of the shares, where they are: by the entry that has no more to give."""
+    had, taken = (sum(entry[name]["rows"] for entry in entries.values()) for name in ("had", "taken"))
+    if taken * 2 >= had:
+        return []
+    name = max(entries, key=lambda each: (entries[each]["epochs"], -entries[each]["had"]["rows"]))
+    return [
+        f"mixing: {taken} of {had} rows are taken, since {name} has {entries[name]['had']['rows']} and the others are held to "
+        "their shares beside it; say mixing.total, or raise max_epochs"
+    ]

@@ -24,6 +24,8 @@ from data_mix.stage import Stage, StageOptions, drop_where
 
 Action = Literal["off", "report", "drop", "mask"]
 
+_KEY_CHARACTERS: Final = 32
+
 REASONS: Final = {"secrets": "secret", "pii": "private_data"}
 """Why a row is dropped, by the group of what was found in it; the first goes first."""
 
@@ -40,9 +42,12 @@ def _fingerprint(key: str | None) -> str | None:
     return None if key is None else f"sha256:{sha256(key.encode()).hexdigest()}"
 
 
-def _no_fingerprint(key: str | None) -> str | None:
+def _checked_key(key: str | None) -> str | None:
+    """The key, if it can be one; what is refused is a secret all the same, and not shown."""
     if key is not None and key.startswith("sha256:"):
         raise ValueError("this is the fingerprint of a key, from a manifest; give the key itself")
+    if key is not None and len(key) < _KEY_CHARACTERS:
+        raise ValueError(f"found a key of {len(key)} characters, wanted at least {_KEY_CHARACTERS}: openssl rand -hex 32")
     return key
 
 
@@ -57,9 +62,8 @@ class PrivateDataOptions(StageOptions):
     control_tokens: Literal["off", "report"] = Field(
         default="off", description="Strings that look like control tokens, such as <|im_start|>; they are never changed."
     )
-    mask_key: Annotated[str | None, AfterValidator(_no_fingerprint), PlainSerializer(_fingerprint)] = Field(
+    mask_key: Annotated[str | None, AfterValidator(_checked_key), PlainSerializer(_fingerprint)] = Field(
         default=None,
-        min_length=32,
         repr=False,
         description="A secret without which nobody can tell whose placeholder one is; a manifest holds its fingerprint only.",
     )
