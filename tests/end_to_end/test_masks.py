@@ -152,6 +152,7 @@ def built(shell: Shell, out: Path, template: ChatTemplate, *arguments: object) -
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_every_row_of_the_reference_mix_has_the_ids_and_the_mask_of_transformers(
     name: str, reference_shell: Shell, shared: Path, tmp_path: Path

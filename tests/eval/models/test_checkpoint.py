@@ -109,6 +109,7 @@ def test_other_vocabulary(copied: Path, tmp_path: Path) -> None:
     refused(copied, "its tokenizer has the token 10.., its model knows 500 tokens; the tokenizer is another model's")
 
 
+@pytest.mark.slow
 def test_hub(hub: HubServer) -> None:
     """A name that the hub does not have is an error in one line."""
     refused(Path("nobody/nothing"), "cannot be loaded .* check the name and the folder, and the network for the hub")
