@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 LAYERS: Final = (
     # the ground
-    ("arrays", "compiled", "errors", "hashing", "home", "licence", "schema"),
+    ("arrays", "compiled", "errors", "hashing", "home", "licence", "runs", "schema"),
     ("engine", "files", "findings", "measure", "source", "stage", "template", "terminal"),
     ("language.tags", "language.langid_walk", "markdown"),
     ("language",),
@@ -96,13 +96,6 @@ LAYERS: Final = (
     ("steps.deciding", "steps.forecast"),
     ("steps.audit", "steps.manifest"),
     ("build",),
-    # publishing it
-    ("publish.content", "publish.files", "publish.leaving_out", "publish.licences", "publish.published", "publish.token"),
-    ("publish.cards", "publish.parquet", "publish.remote"),
-    ("publish.build_plan", "publish.pulling"),
-    ("publish.model_plan",),
-    ("publish.sending",),
-    ("publish",),
     # looking at a build
     ("report.audit", "report.conversation", "report.lengths"),
     ("report.figures", "report.sample"),
@@ -112,6 +105,13 @@ LAYERS: Final = (
     ("serve.queries",),
     ("serve.server",),
     ("serve",),
+    # publishing it
+    ("publish.content", "publish.files", "publish.leaving_out", "publish.licences", "publish.published", "publish.token"),
+    ("publish.cards", "publish.parquet", "publish.remote"),
+    ("publish.build_plan", "publish.pulling"),
+    ("publish.model_plan",),
+    ("publish.sending",),
+    ("publish",),
     # packs
     ("packing.conversations", "packing.order"),
     ("packing.cutting", "packing.fitting"),

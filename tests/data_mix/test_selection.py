@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_mix.errors import BuildError
-from data_mix.selection import KEYS, Selection, decide, draw_row_groups
+from data_mix.selection import KEYS, Selection, decide, draw_row_groups, drop_duplicates
 from data_mix.source import SourceOptions
 
 SCHEMA = KEYS | {"entry": pl.Int32(), "upstream_split": pl.String()}
@@ -34,7 +34,7 @@ def decided(
 ) -> pl.DataFrame:
     """Decide with the same options for every entry."""
     selection = Selection(name="e", options=SourceOptions(**options), has_upstream_validation=upstream)
-    return decide(keys, [selection] * 10, seed=seed, deduplicate=deduplicate)
+    return decide(drop_duplicates(keys) if deduplicate else keys, [selection] * 10, seed=seed)
 
 
 def splits(frame: pl.DataFrame) -> dict[str, str | None]:

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from data_mix.cards import build_pages
-from data_mix.engine import run
+from data_mix.engine import Task, run
 from data_mix.errors import OutputError
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
@@ -31,7 +31,7 @@ from data_mix.steps.audit import audit_lists, remove_old_lists
 from data_mix.steps.deciding import ReadEntry, decide_rows
 from data_mix.steps.journal import Journal
 from data_mix.steps.manifest import make_manifest
-from data_mix.steps.measuring import Measurement, take_measurement
+from data_mix.steps.measuring import MEASURED_FOLDER, Measurement, take_measurement
 from data_mix.steps.output import (
     locked,
     open_for_writing,
@@ -43,7 +43,7 @@ from data_mix.steps.output import (
 )
 from data_mix.steps.plan import FetchedEntry, PlannedEntry, plan_mix
 from data_mix.steps.rates import raw_bytes, remember
-from data_mix.steps.staging import Unit, remove_damaged, stage_unit
+from data_mix.steps.staging import STAGED_FOLDER, Unit, remove_damaged, stage_unit, units_of
 from data_mix.steps.writing import SHARD_BYTES, Piece, ShardTask, write_shard
 from data_mix.template import ChatTemplate, chat_template
 
@@ -78,14 +78,17 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
     with locked(out):
         fetched = _fetch(mix, options, report)
         asked = measures_of(mix, _fetcher(options), options.home)
-        entries = [ReadEntry(fetched=each, units=_units(mix, each, options), measures=asked.measures) for each in fetched]
+        stages = mix.settings.stage_options
+        entries = [
+            ReadEntry(fetched=each, units=units_of(each, stages, options.home), measures=asked.measures) for each in fetched
+        ]
         template = chat_template(mix.settings.template.name, mix.settings.template.eos)
         journal, plan = Journal(options.home, out), _plan_key(mix, entries, options)
         if _is_whole(out, journal, plan):
             return open_build(out), True
         started = monotonic()
         cached = _stage([unit for entry in entries for unit in entry.units], options, report)
-        read = monotonic() - started
+        read_seconds = monotonic() - started
         _measure(entries, cached, options, report)
         report("decide", 0, 1)
         decision = decide_rows(mix, entries, asked)
@@ -97,12 +100,11 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
         _stage_damaged(cached, {piece.folder for task in missing for piece in task.pieces}, options, report)
         started = monotonic()
         parts = _write(tasks, journal, options, report)
-        written = monotonic() - started
+        write_seconds = monotonic() - started
         manifest = make_manifest(mix, fetched, decision, asked=asked, parts=parts, template=template)
         journal.note_end(plan, _finish(out, manifest, parts, audit_lists(decision)))
-        _remember(
-            entries, cached, decision.keys, options, seconds=(read, written), parts=parts if len(missing) == len(tasks) else ()
-        )
+        all_new = parts if len(missing) == len(tasks) else ()
+        _remember(entries, cached, decision.keys, options, seconds=(read_seconds, write_seconds), parts=all_new)
     return open_build(out), False
 
 
@@ -133,12 +135,6 @@ def _fetch(mix: Mix, options: BuildOptions, report: Report) -> list[FetchedEntry
     return fetched
 
 
-def _units(mix: Mix, fetched: FetchedEntry, options: BuildOptions) -> Units:
-    """The tasks of reading an entry."""
-    entry, stages = fetched.planned.entry, mix.settings.stage_options
-    return tuple(Unit(entry=entry, files=files, stages=stages, home=options.home) for files in fetched.tasks)
-
-
 def _plan_key(mix: Mix, entries: Sequence[ReadEntry], options: BuildOptions) -> str:
     """A digest of everything that the build folder depends on, code included."""
     keys, files = [unit.key for entry in entries for unit in entry.units], [entry.fetched.records() for entry in entries]
@@ -159,30 +155,32 @@ def _is_whole(out: Path, journal: Journal, plan: str) -> bool:
 
 def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> list[Unit]:
     """The step *read*: stage what no earlier build has staged; return the units that one has."""
-    remove_dead_folders(options.home / "staged")
+    remove_dead_folders(options.home / STAGED_FOLDER)
     is_staged = [unit.is_staged for unit in units]
     missing = [unit for unit, is_there in zip(units, is_staged, strict=True) if not is_there]
-    report("read", 0, len(missing))
-    try:
-        for done, _ in enumerate(run(stage_unit, missing, options.workers), start=1):
-            report("read", done, len(missing))
-    finally:
-        remove_dead_folders(options.home / "staged")
+    _fill("read", options.home / STAGED_FOLDER, stage_unit, missing, options, report)
     return [unit for unit, is_there in zip(units, is_staged, strict=True) if is_there]
 
 
 def _measure(entries: Sequence[ReadEntry], cached: Sequence[Unit], options: BuildOptions, report: Report) -> None:
     """The step *measure*: take what no earlier build has taken."""
+    remove_dead_folders(options.home / MEASURED_FOLDER)
     tasks = [Measurement(unit, measure) for entry in entries for unit in entry.units for measure in entry.measures]
     missing = [task for task in tasks if not task.is_taken]
     _stage_damaged(cached, {task.unit.folder for task in missing}, options, report)
-    remove_dead_folders(options.home / "measured")
-    report("measure", 0, len(missing))
+    _fill("measure", options.home / MEASURED_FOLDER, take_measurement, missing, options, report)
+
+
+def _fill(
+    step: str, cache: Path, function: Callable[[Task], None], tasks: Sequence[Task], options: BuildOptions, report: Report
+) -> None:
+    """Do the tasks of a step that fills a folder of the cache; what ended workers left unfinished there is removed."""
+    report(step, 0, len(tasks))
     try:
-        for done, _ in enumerate(run(take_measurement, missing, options.workers), start=1):
-            report("measure", done, len(missing))
+        for done, _ in enumerate(run(function, tasks, options.workers), start=1):
+            report(step, done, len(tasks))
     finally:
-        remove_dead_folders(options.home / "measured")
+        remove_dead_folders(cache)
 
 
 def _stage_damaged(units: Sequence[Unit], needed: Collection[Path], options: BuildOptions, report: Report) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from data_mix.arrays import to_numpy
 from data_mix.errors import ConfigError
 from data_mix.mix import settings_by_name
+from data_mix.runs import ODD, digest_runs
 from data_mix.schema import SPLITS
 from data_mix.shards import DROPPED, Build
 
@@ -31,8 +32,6 @@ NOT_KEPT: Final = "unknown"
 """Why a row is missing where the other build has not kept what it dropped."""
 
 LEARN: Final = "build it again with --keep-dropped, to learn why rows are not in it"
-
-_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,23 +229,15 @@ def _digests(batch: pa.RecordBatch) -> pl.DataFrame:
     messages = batch["messages"]
     offsets = to_numpy(messages.offsets).astype(np.int64)
     flat = messages.values.slice(offsets[0], offsets[-1] - offsets[0])
-    ends, counts = offsets[1:] - offsets[0], np.diff(offsets)
-    place = np.arange(len(flat)) - np.repeat(ends - counts, counts)
-    powers = np.cumprod(np.full(int(counts.max(initial=0)), _ODD, dtype=np.uint64))[place]
+    counts = np.diff(offsets)
     contents, roles = (pl.Series(flat.field(name)).hash(seed).to_numpy() for name, seed in (("content", 0), ("role", 1)))
     trained = pl.Series(flat.field("train")).to_numpy().astype(np.uint64)
     return pl.DataFrame(
         {
             "id": pl.Series(batch["id"]),
             "lang": pl.Series(batch["lang"]),
-            "text": _sums((contents * _ODD + roles) * powers, ends, counts),
+            "text": digest_runs(contents * ODD + roles, counts),
             "turns": counts.astype(np.uint32),
-            "trained": _sums(trained * powers, ends, counts),
+            "trained": digest_runs(trained, counts),
         }
     )
-
-
-def _sums(values: Any, ends: Any, counts: Any) -> Any:
-    """Sums modulo 2^64 of consecutive runs of the values."""
-    totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
-    return totals[ends] - totals[ends - counts]

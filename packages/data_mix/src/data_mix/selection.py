@@ -55,7 +55,6 @@ def decide(
     selections: Sequence[Selection],
     *,
     seed: int,
-    deduplicate: bool,
     mixing: MixingSettings | None = None,
 ) -> pl.DataFrame:
     """Give every row its `split`, or its `drop` reason.
@@ -66,8 +65,6 @@ def decide(
     assistant turn is trained in this row; null: all are).
     """
     _refuse_repeated_ids(keys)
-    if deduplicate:
-        keys = drop_duplicates(keys)
     parts = keys.partition_by("entry", maintain_order=True)
     chosen = [_select(part, selections[part["entry"][0]], seed) for part in parts]
     split = pl.concat(chosen) if chosen else keys.with_columns(split=pl.lit(None, pl.String))

@@ -32,6 +32,15 @@ MANIFEST: Final = "manifest.json"
 DROPPED: Final = "dropped"
 """The folder of the rows that were dropped, where the build keeps them to be read."""
 
+REPORT: Final = "report.html"
+"""What `datamix report` writes beside a build; it is of the build that is there, and not in the manifest."""
+
+AUDIT: Final = "audit"
+"""The folder of the audit lists."""
+
+NEAR_DUPLICATES_LIST: Final = f"{AUDIT}/near_duplicates.jsonl"
+CONTAMINATION_LIST: Final = f"{AUDIT}/contamination.jsonl"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:

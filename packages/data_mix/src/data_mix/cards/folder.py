@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from data_mix.cards.card_file import arrow_files
 from data_mix.files import file_sha256
-from data_mix.shards import DROPPED, MANIFEST, read_manifest
+from data_mix.shards import AUDIT, DROPPED, MANIFEST, read_manifest
 
 _SUFFIXES: Final = {".arrow", ".parquet"}
-_NO_SPLITS: Final = (DROPPED, "tokens", "audit")
+_NO_SPLITS: Final = (DROPPED, "tokens", AUDIT)
 """Folders of a build that hold no rows of a split."""
 
 

@@ -21,14 +21,11 @@ from data_mix.schema import ROLES
 from data_mix.template import chat_template
 from data_mix.tokens.encode import PlainText, encoder
 from data_mix.tokens.parts import SLICE_BYTES, slices
-from data_mix.tokens.proof import SAMPLE, proven
+from data_mix.tokens.proof import SAMPLE, SAMPLE_CHARACTERS, proven
 from data_mix.tokens.rows import Rows, encode_rows
 from data_mix.tokens.token_shards import VERSION
 from data_mix.tokens.tokenizer import Tokenizer
 from data_mix.tokens.tokenizing import Prepared, prepare
-
-_SAMPLE_CHARACTERS = 120
-"""Of each message by which the encoder is proven."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def _proven(messages: pa.ListArray, prepared: Prepared, where: str) -> PlainText
     flat = pl.Series(messages.flatten())
     chosen = flat.gather_every(max(len(flat) // SAMPLE, 1)).head(SAMPLE).to_list()
     literals = prepared.layout.literals
-    sample = [literals[ROLES.index(each["role"])] + each["content"][:_SAMPLE_CHARACTERS] for each in chosen]
+    sample = [literals[ROLES.index(each["role"])] + each["content"][:SAMPLE_CHARACTERS] for each in chosen]
     return proven(plain, prepared.reference, sample, where)
 
 

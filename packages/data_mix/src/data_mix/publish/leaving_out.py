@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from data_mix.errors import PublishError
 from data_mix.licence import warnings
-from data_mix.shards import DROPPED, Build, part_records
+from data_mix.shards import CONTAMINATION_LIST, DROPPED, NEAR_DUPLICATES_LIST, Build, part_records
 
 
 def publishable(build: Build, without: Collection[str]) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def _check(without: Collection[str], sources: Mapping[str, Any]) -> None:
 def _counted_again(out: Path, manifest: Mapping[str, Any], sources: Collection[str]) -> dict[str, Any]:
     """The counts over all entries, of the rows that stay, from the audit lists; without a list they cannot be told apart."""
     counts: dict[str, Any] = {}
-    for key, count in (("near_duplicates", _near_duplicates), ("contamination", _contamination)):
+    for key, name, count in _LISTS:
         if manifest.get(key):
-            path = out / f"audit/{key}.jsonl"
+            path = out / name
             if not path.is_file():
                 raise PublishError(f"{path}: is missing, wanted to count {key} without what is left out; build again")
             counts[key] = count(_records(path), sources, manifest[key])
@@ -91,3 +91,10 @@ def _contamination(records: Iterator[Any], sources: Collection[str], before: Map
             items.add(str(record["item"]))
             rows.add(record["id"])
     return {name: {**before[name], "items": len(items), "rows": len(rows)} for name, (items, rows) in found.items()}
+
+
+_LISTS: Final = (
+    ("near_duplicates", NEAR_DUPLICATES_LIST, _near_duplicates),
+    ("contamination", CONTAMINATION_LIST, _contamination),
+)
+"""Keys of the manifest, the list from which each is counted again, and how."""

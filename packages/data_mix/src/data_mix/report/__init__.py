@@ -8,6 +8,6 @@ sample         which conversations stand in the file
 page           all of it as HTML
 """
 
-from data_mix.report.page import REPORT, report_page, write_report
+from data_mix.report.page import report_page, write_report
 
-__all__ = ["REPORT", "report_page", "write_report"]
+__all__ = ["report_page", "write_report"]

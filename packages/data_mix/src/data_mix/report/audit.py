@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from data_mix.errors import FormatError
-from data_mix.shards import Build
-
-NEAR_DUPLICATES: Final = "audit/near_duplicates.jsonl"
-CONTAMINATION: Final = "audit/contamination.jsonl"
+from data_mix.shards import CONTAMINATION_LIST, NEAR_DUPLICATES_LIST, Build
 
 _CLUSTERS: Final = 20
 _MEMBERS: Final = 8
@@ -20,7 +17,7 @@ _CHARACTERS: Final = 300
 
 def largest_clusters(build: Build) -> list[dict[str, Any]]:
     """The clusters with the most dropped rows: the row that was kept, how many were dropped, and the first of these."""
-    clusters = [(line["kept"], list(line["dropped"])) for line in _lines(build, NEAR_DUPLICATES)]
+    clusters = [(line["kept"], list(line["dropped"])) for line in _lines(build, NEAR_DUPLICATES_LIST)]
     largest = sorted(clusters, key=lambda cluster: (-len(cluster[1]), cluster[0]))[:_CLUSTERS]
     return [{"kept": kept, "rows": len(dropped), "dropped": dropped[:_MEMBERS]} for kept, dropped in largest]
 
@@ -28,7 +25,7 @@ def largest_clusters(build: Build) -> list[dict[str, Any]]:
 def contaminated_rows(build: Build) -> dict[str, list[dict[str, Any]]]:
     """The first examples of each benchmark: row, item, and the text that both hold."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in _lines(build, CONTAMINATION):
+    for line in _lines(build, CONTAMINATION_LIST):
         examples = found.setdefault(line["benchmark"], [])
         if len(examples) < _EXAMPLES:
             examples.append({"id": line["id"], "item": line["item"], "text": str(line["text"])[:_CHARACTERS]})

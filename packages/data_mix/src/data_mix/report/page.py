@@ -18,9 +18,7 @@ from typing import Any, Final
 from data_mix.files import write_bytes
 from data_mix.report.figures import manifest_figures, measured_figures
 from data_mix.report.sample import KEPT, sample_rows
-from data_mix.shards import Build
-
-REPORT: Final = "report.html"
+from data_mix.shards import REPORT, Build
 
 _SCRIPTS: Final = ("chart.umd.min.js", "elements.js", "plots.js", "sections.js", "rows.js", "browser.js", "main.js")
 """In the order in which they run."""

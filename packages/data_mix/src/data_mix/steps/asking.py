@@ -85,11 +85,14 @@ def _contamination(benchmarks: Prepared | None) -> Iterator[Measure]:
 
 
 def _token_counts(mix: Mix) -> Iterator[Measure]:
-    settings = mix.settings
-    options = {entry.name: entry.options for entry in mix.entries}
-    if needs_tokens(settings.mixing, options):
-        from data_mix.measures.token_count import TokenCount
-        from data_mix.tokens import load_tokenizer
+    if needs_tokens(mix.settings.mixing, {entry.name: entry.options for entry in mix.entries}):
+        yield token_count(mix)
 
-        template = chat_template(settings.template.name, settings.template.eos)
-        yield TokenCount(load_tokenizer(settings.mixing.tokenizer or ""), template.name, template.eos)
+
+def token_count(mix: Mix) -> Measure:
+    """The measure that counts tokens by `mixing.tokenizer`, which the mix must name."""
+    from data_mix.measures.token_count import TokenCount
+    from data_mix.tokens import load_tokenizer
+
+    template = chat_template(mix.settings.template.name, mix.settings.template.eos)
+    return TokenCount(load_tokenizer(mix.settings.mixing.tokenizer or ""), template.name, template.eos)

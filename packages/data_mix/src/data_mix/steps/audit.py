@@ -11,16 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from data_mix.decontamination.audit import audit_lines as item_lines
 from data_mix.files import output_errors
 from data_mix.near_duplicates.audit import audit_lines as cluster_lines
+from data_mix.shards import AUDIT, CONTAMINATION_LIST, NEAR_DUPLICATES_LIST
 from data_mix.steps.deciding import Decision
-
-AUDIT: Final = "audit"
-_NEAR_DUPLICATES: Final = f"{AUDIT}/near_duplicates.jsonl"
-_CONTAMINATION: Final = f"{AUDIT}/contamination.jsonl"
 
 
 def audit_lists(decision: Decision) -> dict[str, bytes]:
@@ -30,9 +27,9 @@ def audit_lists(decision: Decision) -> dict[str, bytes]:
 
 def _lists(decision: Decision) -> Iterator[tuple[str, Iterable[Mapping[str, Any]]]]:
     if decision.near_duplicates is not None:
-        yield _NEAR_DUPLICATES, cluster_lines(decision.keys, decision.near_duplicates)
+        yield NEAR_DUPLICATES_LIST, cluster_lines(decision.keys, decision.near_duplicates)
     if "contamination" in decision.keys.columns:
-        yield _CONTAMINATION, item_lines(decision.keys)
+        yield CONTAMINATION_LIST, item_lines(decision.keys)
 
 
 def _as_lines(lines: Iterable[Mapping[str, Any]]) -> bytes:
@@ -41,7 +38,7 @@ def _as_lines(lines: Iterable[Mapping[str, Any]]) -> bytes:
 
 def remove_old_lists(out: Path, lists: Collection[str]) -> None:
     """Remove the lists of an earlier build that this one does not have."""
-    for name in (_NEAR_DUPLICATES, _CONTAMINATION):
+    for name in (NEAR_DUPLICATES_LIST, CONTAMINATION_LIST):
         if name not in lists:
             with output_errors(out / name):
                 (out / name).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import polars as pl
 
 from data_mix.measure import Measure
 from data_mix.mix import Mix
-from data_mix.selection import KEYS, Selection, decide, drop_duplicates
+from data_mix.selection import KEYS, decide, drop_duplicates
 from data_mix.stage import drop_where
 from data_mix.steps.asking import Asked
 from data_mix.steps.measuring import Measurement
@@ -35,16 +35,6 @@ class ReadEntry:
     def keys(self, place: int) -> pl.DataFrame:
         """The keys of its rows, their values beside them; `place` is the entry's in the mix."""
         return pl.concat([self._no_rows(), *(self._keys_of(place, number, unit) for number, unit in enumerate(self.units))])
-
-    @property
-    def selection(self) -> Selection:
-        """How its rows are chosen."""
-        planned = self.fetched.planned
-        return Selection(
-            name=planned.entry.name,
-            options=planned.entry.options,
-            has_upstream_validation=planned.has_upstream_validation,
-        )
 
     def _keys_of(self, place: int, number: int, unit: Unit) -> pl.DataFrame:
         values = [Measurement(unit, measure).values() for measure in self.measures]
@@ -78,8 +68,8 @@ def decide_rows(mix: Mix, entries: Sequence[ReadEntry], asked: Asked) -> Decisio
     if asked.find_near_duplicates is not None:
         near = asked.find_near_duplicates(keys)
         keys = keys.drop("minhash").with_columns(drop_where(_is_one_of(near["row"], len(keys)), "near_duplicate"))
-    selections = [entry.selection for entry in entries]
-    decided = decide(keys, selections, seed=settings.data_seed, deduplicate=False, mixing=settings.mixing)
+    selections = [entry.fetched.planned.selection for entry in entries]
+    decided = decide(keys, selections, seed=settings.data_seed, mixing=settings.mixing)
     return Decision(decided, near)
 
 

@@ -10,20 +10,23 @@ What an earlier build of this cache has learnt of a source (`steps.rates`) takes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
+from data_mix.measure import Measure
 from data_mix.mix import Mix
-from data_mix.mixing.settings import needs_tokens
+from data_mix.mixing.settings import MixingSettings, needs_tokens
 from data_mix.schema import SPLITS, UNKNOWN_LANGUAGE
-from data_mix.selection import KEYS, Selection, decide
+from data_mix.selection import KEYS, decide, drop_duplicates
 from data_mix.source import SourceOptions
+from data_mix.steps.asking import token_count
+from data_mix.steps.measuring import Measurement
 from data_mix.steps.plan import PlannedEntry, PlannedFile
 from data_mix.steps.rates import WORK, raw_bytes, read_rates
-from data_mix.steps.staging import Unit, read_keys
+from data_mix.steps.staging import Unit, read_keys, units_of
 
 RAW_BYTES_PER_ROW: Final = 1_500
 TEXT_OF_RAW: Final = 0.6
@@ -105,23 +108,16 @@ def _decided(mix: Mix, planned: Sequence[PlannedEntry], known: Sequence[_Known])
     step = max(round(total / _LARGEST), 1)
     keys = pl.concat([each.keys.gather_every(step) for each in known])
     factor = total / len(keys) if step > 1 else 1.0
-    selections = [
-        Selection(
-            name=each.entry.name,
-            options=_scaled(each.entry.options, factor),
-            has_upstream_validation=each.has_upstream_validation,
-        )
-        for each in planned
-    ]
-    mixing = _scaled_mixing(mix, factor)
-    decided = decide(keys, selections, seed=settings.data_seed, deduplicate=settings.deduplicate, mixing=mixing)
+    selections = [replace(each.selection, options=_scaled(each.entry.options, factor)) for each in planned]
+    if settings.deduplicate:
+        keys = drop_duplicates(keys)
+    decided = decide(keys, selections, seed=settings.data_seed, mixing=_scaled_mixing(settings.mixing, factor))
     return decided, factor
 
 
 def _drops_later(mix: Mix) -> bool:
     """Whether rows may be dropped for what no key tells: near duplicates, and items of benchmarks."""
-    settings: Any = mix.settings
-    return bool(getattr(settings, "near_duplicates", None) or getattr(settings, "decontaminate_against", None))
+    return mix.settings.near_duplicates is not None or bool(mix.settings.decontaminate_against)
 
 
 def _forecast(
@@ -161,11 +157,11 @@ def _staged(mix: Mix, planned: PlannedEntry, home: Path) -> tuple[pl.DataFrame, 
     """The keys of an entry's staged parts, and whether its tokens are counted; None where not all of it is staged."""
     if any(planned.bytes_to_fetch(file) != 0 for file in planned.files):
         return None
-    stages = mix.settings.stage_options
-    units = [Unit(entry=planned.entry, files=files, stages=stages, home=home) for files in planned.fetch().tasks]
+    units = units_of(planned.fetch(), mix.settings.stage_options, home)
     if not all(unit.is_staged for unit in units):
         return None
-    counts = [_counted(mix, unit) for unit in units]
+    count = None if mix.settings.mixing.tokenizer is None else token_count(mix)
+    counts = [_counted(unit, count) for unit in units]
     frames = [
         read_keys(unit.folder).with_columns(upstream_split=pl.lit(unit.files[0].split, pl.String), **_columns(found))
         for unit, found in zip(units, counts, strict=True)
@@ -181,19 +177,10 @@ def _columns(counted: pl.DataFrame | None) -> dict[str, pl.Expr | pl.Series]:
     return {"tokens": guess, "trained_tokens": guess}
 
 
-def _counted(mix: Mix, unit: Unit) -> pl.DataFrame | None:
+def _counted(unit: Unit, count: Measure | None) -> pl.DataFrame | None:
     """The tokens of a staged part's rows, where an earlier build has counted them by this mix's tokenizer."""
-    settings = mix.settings
-    if settings.mixing.tokenizer is None:
-        return None
-    from data_mix.measures.token_count import TokenCount  # noqa: PLC0415  a tokenizer is not needed by most plans
-    from data_mix.steps.measuring import Measurement  # noqa: PLC0415  as above
-    from data_mix.template import chat_template  # noqa: PLC0415  as above
-    from data_mix.tokens import load_tokenizer  # noqa: PLC0415  as above
-
-    template = chat_template(settings.template.name, settings.template.eos)
-    taken = Measurement(unit, TokenCount(load_tokenizer(settings.mixing.tokenizer), template.name, template.eos))
-    return taken.values() if taken.is_taken else None
+    taken = None if count is None else Measurement(unit, count)
+    return taken.values() if taken is not None and taken.is_taken else None
 
 
 def _nothing() -> pl.DataFrame:
@@ -241,8 +228,7 @@ def _scaled(options: SourceOptions, factor: float) -> SourceOptions:
     return options.model_copy(update={name: round(size / factor) for name, size in sizes.items() if size is not None})
 
 
-def _scaled_mixing(mix: Mix, factor: float) -> Any:
-    mixing = mix.settings.mixing
+def _scaled_mixing(mixing: MixingSettings, factor: float) -> MixingSettings:
     if factor == 1:
         return mixing
     total = None if mixing.total is None else round(mixing.total / factor)

@@ -24,7 +24,10 @@ from data_mix.files import writing_folder
 from data_mix.measure import Measure
 from data_mix.shards import read_batches
 from data_mix.steps.proof import is_as_written, remove_unless, write_proof, write_proven
-from data_mix.steps.staging import ROWS, Unit
+from data_mix.steps.staging import ROWS, Unit, read_frame
+
+MEASURED_FOLDER: Final = "measured"
+"""The folder of the cache that holds the values."""
 
 VALUES: Final = "values.arrow"
 
@@ -41,7 +44,7 @@ class Measurement:
         """Where the values stand, or are to stand."""
         facts = [self.unit.key, self.measure.name, self.measure.facts()]
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return self.unit.home / "measured" / key[:2] / key
+        return self.unit.home / MEASURED_FOLDER / key[:2] / key
 
     @property
     def is_taken(self) -> bool:
@@ -50,8 +53,7 @@ class Measurement:
 
     def values(self) -> pl.DataFrame:
         """The values of a measurement that is taken."""
-        frames = [pl.DataFrame(pa.Table.from_batches([batch])) for batch in read_batches(self.folder / VALUES)]
-        return pl.concat(frames) if frames else pl.DataFrame(schema=self.measure.columns)
+        return read_frame(self.folder / VALUES, self.measure.columns)
 
 
 def take_measurement(task: Measurement) -> None:

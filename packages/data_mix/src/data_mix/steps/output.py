@@ -13,15 +13,12 @@ from typing import Final
 from data_mix.errors import OutputError
 from data_mix.files import PARTIAL, hold, make_folder, output_errors, sync_folder
 from data_mix.schema import SPLITS
-from data_mix.shards import DROPPED, MANIFEST, read_manifest
+from data_mix.shards import AUDIT, DROPPED, MANIFEST, REPORT, read_manifest
 
 _SPLIT_FOLDERS: Final = (*SPLITS, DROPPED)
 
-REPORT: Final = "report.html"
-"""What `datamix report` writes beside a build."""
-
 _OURS: Final = re.compile(
-    rf"({'|'.join(_SPLIT_FOLDERS)})/[^/]+\.arrow|tokens/.+|.*\.partial|audit/[^/]+\.jsonl|README\.md|croissant\.json|report\.html"
+    rf"({'|'.join(_SPLIT_FOLDERS)})/[^/]+\.arrow|tokens/.+|.*\.partial|{AUDIT}/[^/]+\.jsonl|README\.md|croissant\.json|{re.escape(REPORT)}"
 )
 """What a build that was ended before its manifest may have left."""
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from data_mix.errors import BuildError, ConfigError
 from data_mix.fetch import Fetcher, RemoteFile
 from data_mix.mix import Mix
-from data_mix.selection import draw_row_groups
+from data_mix.selection import Selection, draw_row_groups
 from data_mix.source import Entry, LocalFile, Origin, RawFile, Source, is_url, stem_of
 
 CONNECTIONS: Final = 8
@@ -45,6 +45,11 @@ class PlannedEntry:
     origin: Origin
     has_upstream_validation: bool
     """Whether upstream has a validation split, which then takes the place of `val_split`, even if no row of it is wanted."""
+
+    @property
+    def selection(self) -> Selection:
+        """How its rows are chosen."""
+        return Selection(name=self.entry.name, options=self.entry.options, has_upstream_validation=self.has_upstream_validation)
 
     def bytes_to_fetch(self, file: PlannedFile) -> int | None:
         """Bytes of the file that are still to travel; None where its server does not say."""

@@ -30,16 +30,20 @@ from unicodedata import unidata_version
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from data_mix.errors import RawFileError
 from data_mix.files import writing_folder
+from data_mix.runs import ODD, Numbers, digest_runs, sum_runs
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
 from data_mix.shards import read_batches
 from data_mix.source import Entry, LocalFile
 from data_mix.stage import StageOptions, run_stages
+from data_mix.steps.plan import FetchedEntry
 from data_mix.steps.proof import is_as_written, remove_unless, write_proof, write_proven
+
+STAGED_FOLDER: Final = "staged"
+"""The folder of the cache that holds the parts."""
 
 ROWS: Final = "rows.arrow"
 KEYS_FILE: Final = "keys.arrow"
@@ -49,11 +53,6 @@ _DECIDING: Final = ("polars", "pyarrow", "py3langid", "langdetect", "phonenumber
 """Libraries whose next version may give other rows or keys; beside them, the version of the Unicode data."""
 
 _PACKAGE: Final = Path(__file__).parent.parent / "__init__.py"
-
-_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
-
-Numbers = NDArray[Any]
-
 
 NOT_READ: Final = frozenset(
     {"name", "type", "input_file_path", "licence", "revision", "val_split", "max_train_set", "max_val_set", "fraction", "size"}
@@ -88,7 +87,7 @@ class Unit:
     @property
     def folder(self) -> Path:
         """Where the staged part stands, or is to stand."""
-        return self.home / "staged" / self.key[:2] / self.key
+        return self.home / STAGED_FOLDER / self.key[:2] / self.key
 
     @property
     def is_staged(self) -> bool:
@@ -99,6 +98,12 @@ class Unit:
     def has_whole_rows(self) -> bool:
         """Whether the part's rows are as they were written, by their checksum."""
         return is_as_written(self.folder, ROWS)
+
+
+def units_of(fetched: FetchedEntry, stages: Mapping[str, StageOptions], home: Path) -> tuple[Unit, ...]:
+    """The tasks of reading an entry."""
+    entry = fetched.planned.entry
+    return tuple(Unit(entry=entry, files=files, stages=stages, home=home) for files in fetched.tasks)
 
 
 @cache
@@ -151,8 +156,13 @@ def remove_damaged(unit: Unit) -> None:
 
 def read_keys(folder: Path) -> pl.DataFrame:
     """The keys of a staged part."""
-    frames = [pl.DataFrame(pa.Table.from_batches([batch])) for batch in read_batches(folder / KEYS_FILE)]
-    return pl.concat(frames) if frames else pl.DataFrame(schema=KEYS)
+    return read_frame(folder / KEYS_FILE, KEYS)
+
+
+def read_frame(path: Path, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """A file of the cache as a frame; `schema` is that of one without rows."""
+    frames = [pl.DataFrame(pa.Table.from_batches([batch])) for batch in read_batches(path)]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
 def _batches(unit: Unit, keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
@@ -195,32 +205,17 @@ def _keys(frame: pl.DataFrame) -> pl.DataFrame:
     contents = frame.select(pl.col("messages").explode(empty_as_null=False)).unnest("messages")
     counts = frame["messages"].list.len().to_numpy().astype(np.int64)
     sizes = contents["content"].str.len_bytes().fill_null(0).to_numpy().astype(np.uint64)
-    columns = _content_digests(contents, counts) | {"bytes": _sums(sizes, counts)}
+    columns = _content_digests(contents, counts) | {"bytes": sum_runs(sizes, counts)}
     return frame.with_columns(**{name: pl.Series(values).cast(KEYS[name]) for name, values in columns.items()}).select(
         KEYS.keys()
     )
 
 
 def _content_digests(contents: pl.DataFrame, counts: Numbers) -> dict[str, Numbers]:
-    """Twice 64 bits per row over its roles and contents in order: polynomials of the messages' hashes in an odd number.
+    """Twice 64 bits per row over its roles and contents in order.
 
     Polars' hash is stable for one version of polars only, which is why that version is part of a staged part's key.
     """
     roles = contents["role"].replace_strict(_ROLE_CODES, default=0, return_dtype=pl.UInt64).to_numpy()
-    place = np.arange(len(contents)) - np.repeat(np.cumsum(counts) - counts, counts)
-    powers = _powers(int(counts.max(initial=0)))[place]
-    hashes = {seed: contents["content"].hash(seed).to_numpy() * _ODD + roles for seed in (0, 1)}
-    return {f"content_{seed}": _sums(each * powers, counts) for seed, each in hashes.items()}
-
-
-def _powers(count: int) -> Numbers:
-    """Powers 1 … `count` of an odd number modulo 2^64."""
-    return np.cumprod(np.full(count, _ODD, dtype=np.uint64))
-
-
-def _sums(values: Numbers, counts: Numbers) -> Numbers:
-    """Sums modulo 2^64 of consecutive runs of `values`, whose lengths are `counts`; an empty run sums to 0."""
-    ends = np.cumsum(counts)
-    totals = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
-    sums: Numbers = totals[ends] - totals[ends - counts]
-    return sums
+    hashes = {seed: contents["content"].hash(seed).to_numpy() * ODD + roles for seed in (0, 1)}
+    return {f"content_{seed}": digest_runs(each, counts) for seed, each in hashes.items()}

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SAMPLE: Final = 500
 """Messages that are encoded twice, to prove the fast encoder."""
 
-_SAMPLE_CHARACTERS: Final = 120
+SAMPLE_CHARACTERS: Final = 120
 """Of each of them, from any place in it: a long message is not to take longer than all others."""
 
 
@@ -121,5 +121,5 @@ def _one_of_each(conversations: pa.ListArray, places: NDArray[np.int64]) -> list
 
 def _piece(message: dict[str, Any], literals: Sequence[str], number: int) -> str:
     content = message["content"]
-    start = purpose_seed(number, "token sample piece") % max(len(content) - _SAMPLE_CHARACTERS + 1, 1)
-    return str(literals[ROLES.index(message["role"])] + content[start : start + _SAMPLE_CHARACTERS])
+    start = purpose_seed(number, "token sample piece") % max(len(content) - SAMPLE_CHARACTERS + 1, 1)
+    return str(literals[ROLES.index(message["role"])] + content[start : start + SAMPLE_CHARACTERS])
