@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from data_mix.errors import FormatError, PublishError
 from data_mix.publish.published import Layout
 from data_mix.publish.remote import Remote
 from data_mix.publish.sending import publish
+from data_mix.report import write_report
 from hub_server import HubServer
 from publishing import CANARY, REPO, contents, manifest_of, plan, send, small_build, writes
 
@@ -150,6 +152,16 @@ def test_a_report_goes_only_when_asked_for(hub: HubServer, tmp_path: Path) -> No
         plan(build, tmp_path, report=True)
     with pytest.raises(PublishError, match="shows conversations of every source"):
         plan(small_build(tmp_path, out="other"), tmp_path, report=True, without=["two"])
+
+
+def test_the_report_that_the_build_would_have_is_sent(hub: HubServer, tmp_path: Path) -> None:
+    """What `datamix report` wrote goes with --with-report; a report that was changed, or is of another build, does not."""
+    build = small_build(tmp_path)
+    path = write_report(build)
+    assert plan(build, tmp_path, report=True).files["report.html"].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(PublishError, match=r"has no report\.html that belongs to the build"):
+        plan(build, tmp_path, report=True)
 
 
 def test_a_repository_of_other_things_is_refused(hub: HubServer, tmp_path: Path) -> None:

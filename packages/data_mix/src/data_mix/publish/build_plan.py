@@ -16,12 +16,11 @@ from data_mix.publish.leaving_out import publishable
 from data_mix.publish.licences import licence_stops
 from data_mix.publish.parquet import Conversion, convert
 from data_mix.publish.published import DataFile, Layout, Published, data_path
-from data_mix.shards import MANIFEST, Build, open_build, parts_of, verify
+from data_mix.report.page import report_page
+from data_mix.shards import MANIFEST, REPORT, Build, open_build, parts_of, verify
 
 CONVERTED: Final = "publish"
 """The folder below `$DATAMIX_HOME` of the Parquet files that are made."""
-
-REPORT: Final = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +130,10 @@ def _report(build: Build, options: BuildOptions) -> bytes:
     """The report, which shows conversations of every source: so it goes only where every source does."""
     if options.without:
         raise PublishError(f"--with-report with --without: {REPORT} shows conversations of every source; leave one of them off")
-    if REPORT not in build.manifest["files"]:
-        raise PublishError(f"{build.path}: has no {REPORT} that belongs to the build, wanted one for --with-report")
-    return (build.path / REPORT).read_bytes()
+    page, path = report_page(build), build.path / REPORT
+    if not path.is_file() or path.read_bytes() != page:
+        raise PublishError(
+            f"{build.path}: has no {REPORT} that belongs to the build, wanted one for --with-report; "
+            f"make it with datamix report {build.path}, and look at it"
+        )
+    return page
