@@ -70,7 +70,7 @@ def test_other_brackets_and_other_blanks_stay(text: str) -> None:
     assert clean(text) == text
 
 
-@given(st.text(st.characters(exclude_characters="[")))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="[")))
 def test_a_text_without_brackets_is_not_touched(text: str) -> None:
     """Nothing but a bracket can make this change a text."""
     assert clean(text) == text
