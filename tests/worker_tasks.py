@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 from data_mix.errors import BadRecordError
 from data_mix.steps.output import locked
+from data_mix.write_behind import write_behind
+
+
+def absolute_behind(number: int) -> Future[int]:
+    """The number without its sign, as if it had to be written."""
+    return write_behind(lambda numbers: abs(sum(numbers)), [number])
 
 
 def token_seen(variable: str) -> str | None:

@@ -2,21 +2,66 @@
 
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
-from data_mix.engine import run
+from data_mix.engine import run, run_behind
 from data_mix.errors import BadRecordError, BuildError
-from worker_tasks import be_killed, fail, sleep_or_fail, token_seen
+from data_mix.write_behind import write_behind
+from worker_tasks import absolute_behind, be_killed, fail, sleep_or_fail, token_seen
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_s_result_comes_with_its_place(workers: int) -> None:
     """Results are told apart by place, however many workers there are."""
     assert sorted(run(abs, [-3, -2, -1], workers)) == [(0, 3), (1, 2), (2, 1)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_written_behind_comes_with_its_place(workers: int) -> None:
+    """Tasks that write behind end as others do, in this process and in many."""
+    assert sorted(run_behind(absolute_behind, [-3, -2, -1], workers)) == [(0, 3), (1, 2), (2, 1)]
+
+
+def test_the_next_task_is_begun_while_the_last_one_is_written() -> None:
+    """No task waits for the end of the one before, and none is begun two ahead."""
+    begun: list[Future[int]] = []
+
+    def begin(task: int) -> Future[int]:
+        assert all(future.done() for future in begun[:-1])
+        begun.append(Future())
+        if task:
+            begun[task - 1].set_result(task - 1)
+        return begun[-1]
+
+    results = run_behind(begin, [0, 1, 2], 1)
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]
+    begun[2].set_result(2)
+    assert list(results) == [(2, 2)]
+
+
+def test_what_is_being_written_is_waited_for_when_the_next_task_fails() -> None:
+    """An error ends the run only after the task before has written its end."""
+    written = threading.Event()
+
+    def begin(task: int) -> Future[None]:
+        if task:
+            raise BadRecordError("a.jsonl:1", "found 5, wanted a string")
+        return write_behind(write, [task])
+
+    def write(tasks: Iterator[int]) -> None:
+        list(tasks)
+        time.sleep(0.1)
+        written.set()
+
+    with pytest.raises(BadRecordError):
+        list(run_behind(begin, [0, 1], 1))
+    assert written.is_set()
 
 
 @pytest.mark.slow

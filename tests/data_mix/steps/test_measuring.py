@@ -43,7 +43,7 @@ def staged(tmp_path: Path, count: int) -> Unit:
     raw = Path(write(tmp_path / "r.jsonl", pairs(count)).path)
     file = LocalFile(name=raw.name, path=raw, sha256=file_sha256(raw))
     unit = Unit(entry=entry("e"), files=(file,), stages={}, home=tmp_path / "home")
-    stage_unit(unit)
+    stage_unit(unit).result()
     return unit
 
 
@@ -51,7 +51,7 @@ def test_a_value_stands_for_each_row_in_the_order_of_the_part(tmp_path: Path) ->
     """The values of a part are those of its rows, over all of its batches."""
     task = Measurement(staged(tmp_path, 120), Letters())
     assert not task.is_taken
-    take_measurement(task)
+    take_measurement(task).result()
     wanted = [len(f"What is  {number}?") + len(f" {number}.") for number in range(120)]
     assert task.values()["letters"].to_list() == wanted
     assert task.values().schema == {"letters": pl.UInt32}
@@ -61,22 +61,22 @@ def test_other_facts_stand_in_another_place(tmp_path: Path) -> None:
     """A measure with another option neither finds nor disturbs the values of the first."""
     unit = staged(tmp_path, 3)
     one, other = Measurement(unit, Letters()), Measurement(unit, Letters(2))
-    take_measurement(one)
+    take_measurement(one).result()
     assert one.is_taken
     assert not other.is_taken
-    take_measurement(other)
+    take_measurement(other).result()
     assert (other.values()["letters"] == 2 * one.values()["letters"]).all()
 
 
 def test_a_damaged_value_is_not_believed(tmp_path: Path) -> None:
     """One flipped bit and the measure is taken anew, in the place of the damaged one."""
     task = Measurement(staged(tmp_path, 3), Letters())
-    take_measurement(task)
+    take_measurement(task).result()
     path = task.folder / "values.arrow"
     before = path.read_bytes()
     path.write_bytes(before[:-30] + bytes([before[-30] ^ 1]) + before[-29:])
     assert not task.is_taken
-    take_measurement(task)
+    take_measurement(task).result()
     assert task.is_taken
     assert path.read_bytes() == before
 
@@ -84,7 +84,7 @@ def test_a_damaged_value_is_not_believed(tmp_path: Path) -> None:
 def test_a_part_without_rows_has_no_values(tmp_path: Path) -> None:
     """The values of nothing are an empty frame with the columns of the measure."""
     task = Measurement(staged(tmp_path, 0), Letters())
-    take_measurement(task)
+    take_measurement(task).result()
     assert task.values().is_empty()
     assert task.values().columns == ["letters"]
 

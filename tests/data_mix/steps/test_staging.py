@@ -45,13 +45,13 @@ def unit_of(tmp_path: Path, pairs: list[tuple[str, str]], **options: Any) -> Uni
 
 def written(unit: Unit, rows: list[int], **piece: Any) -> tuple[Part, pa.Table]:
     """The shard of these rows of the unit's staged part."""
-    stage_unit(unit)
+    stage_unit(unit).result()
     split = DROPPED if "drop" in piece else "train"
     piece = {"train": None} | piece
     pieces = (Piece(folder=unit.folder, rows=np.array(rows, dtype=np.int64), **piece),)
     out = unit.home / "out"
     task = ShardTask(out=out, path="x.arrow", split=split, source="own", template=chat_template("openassistant"), pieces=pieces)
-    part = write_shard(task)
+    part = write_shard(task).result()
     return part, pa.Table.from_batches(list(read_batches(out / "x.arrow")))
 
 
@@ -61,14 +61,14 @@ PAIRS = [("a", "1"), ("b", "2"), ("a", "1"), ("ab", ""), ("c", "3")]
 def test_a_staged_row_s_id_is_entry_and_key(tmp_path: Path) -> None:
     """Ids begin with the entry's name."""
     unit = unit_of(tmp_path, PAIRS[:2])
-    stage_unit(unit)
+    stage_unit(unit).result()
     assert read_keys(unit.folder)["id"].to_list() == ["own/a", "own/b"]
 
 
 def test_content_digests_are_equal_for_equal_conversations_only(tmp_path: Path) -> None:
     """Rows with the same roles and contents have one digest, and moving a letter between turns changes it."""
     unit = unit_of(tmp_path, [("a", "b"), ("a", "b"), ("ab", ""), ("", "ab"), ("b", "a")])
-    stage_unit(unit)
+    stage_unit(unit).result()
     digests = read_keys(unit.folder).select("content_0", "content_1").rows()
     assert digests[0] == digests[1]
     assert len(set(digests)) == 4
@@ -77,9 +77,9 @@ def test_content_digests_are_equal_for_equal_conversations_only(tmp_path: Path) 
 def test_a_staged_part_is_not_read_again(tmp_path: Path) -> None:
     """The second staging of the same raw bytes with the same options reads nothing."""
     unit = unit_of(tmp_path, PAIRS)
-    stage_unit(unit)
+    stage_unit(unit).result()
     before = len(READS)
-    stage_unit(replace(unit))
+    stage_unit(replace(unit)).result()
     assert len(READS) == before
 
 
@@ -102,7 +102,7 @@ def test_other_raw_bytes_change_the_key(tmp_path: Path) -> None:
 def test_a_declared_language_is_every_row_s(tmp_path: Path) -> None:
     """`lang` of an entry is the tag of its rows; without it they are und."""
     unit = unit_of(tmp_path, PAIRS, lang="de")
-    stage_unit(unit)
+    stage_unit(unit).result()
     assert set(read_keys(unit.folder)["lang"]) == {"de"}
 
 

@@ -144,7 +144,7 @@ class EndedError(Exception):
 
 
 def end_after(parts: int, build: Path, tokenizer: Tokenizer) -> None:
-    """Begin to write token shards, and end when so many parts are staged."""
+    """Begin to write token shards, and end when so many parts are staged; where any is, the next one is begun, and ends too."""
 
     def report(_step: str, done: int, _total: int) -> None:
         if done == parts:
@@ -162,16 +162,16 @@ def staged_by(build: Path, tokenizer: Tokenizer) -> int:
     return told[0][1]
 
 
-@pytest.mark.parametrize("parts", [0, 1, 5])
+@pytest.mark.parametrize(("parts", "staged"), [(0, 0), (1, 2), (5, 6)])
 def test_a_run_goes_on_where_the_last_one_was_ended(
-    parts: int, sample_build: Path, tokenizer: Tokenizer, tmp_path: Path
+    parts: int, staged: int, sample_build: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     """What is staged is not encoded again, the shards are the same, and nothing staged is left."""
     other = copy_of(sample_build, tmp_path / "other")
     count = staged_by(other, tokenizer)
     end_after(parts, sample_build, tokenizer)
     assert not list((sample_build / "tokens").glob("*.json"))
-    assert staged_by(sample_build, tokenizer) == count - parts
+    assert staged_by(sample_build, tokenizer) == count - staged
     assert shards_of(sample_build) == shards_of(other)
 
 
@@ -179,13 +179,13 @@ def test_a_run_goes_on_where_the_last_one_was_ended(
 def test_a_staged_part_that_is_damaged_is_encoded_again(
     damage: str, sample_build: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    """Of three staged parts the one that is not as it was written is not believed, and the others are."""
+    """Of four staged parts the one that is not as it was written is not believed, and the others are."""
     other = copy_of(sample_build, tmp_path / "other")
     count = staged_by(other, tokenizer)
     end_after(3, sample_build, tokenizer)
     (folder,) = (sample_build / "tokens").glob("*.parts")
     damage_staged(damage, folder / "00001.arrow")
-    assert staged_by(sample_build, tokenizer) == count - 2
+    assert staged_by(sample_build, tokenizer) == count - 3
     assert shards_of(sample_build) == shards_of(other)
 
 

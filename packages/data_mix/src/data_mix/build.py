@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -18,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from data_mix.cards import build_pages
-from data_mix.engine import Task, run
+from data_mix.engine import Task, run_behind
 from data_mix.errors import OutputError
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
@@ -157,8 +158,8 @@ def _stage(units: Sequence[Unit], options: BuildOptions, report: Report) -> list
     """The step *read*: stage what no earlier build has staged; return the units that one has."""
     remove_dead_folders(options.home / STAGED_FOLDER)
     is_staged = [unit.is_staged for unit in units]
-    missing = [unit for unit, is_there in zip(units, is_staged, strict=True) if not is_there]
-    _fill("read", options.home / STAGED_FOLDER, stage_unit, missing, options, report)
+    missing = {unit.key: unit for unit, is_there in zip(units, is_staged, strict=True) if not is_there}
+    _fill("read", options.home / STAGED_FOLDER, stage_unit, [*missing.values()], options, report)
     return [unit for unit, is_there in zip(units, is_staged, strict=True) if is_there]
 
 
@@ -172,13 +173,14 @@ def _measure(entries: Sequence[ReadEntry], cached: Sequence[Unit], options: Buil
 
 
 def _fill(
-    step: str, cache: Path, function: Callable[[Task], None], tasks: Sequence[Task], options: BuildOptions, report: Report
+    step: str, cache: Path, begin: Callable[[Task], Future[None]], tasks: Sequence[Task], options: BuildOptions, report: Report
 ) -> None:
     """Do the tasks of a step that fills a folder of the cache; what ended workers left unfinished there is removed."""
     report(step, 0, len(tasks))
     try:
-        for done, _ in enumerate(run(function, tasks, options.workers), start=1):
-            report(step, done, len(tasks))
+        with closing(run_behind(begin, tasks, options.workers)) as results:
+            for done, _ in enumerate(results, start=1):
+                report(step, done, len(tasks))
     finally:
         remove_dead_folders(cache)
 
@@ -242,11 +244,12 @@ def _write(tasks: Sequence[ShardTask], journal: Journal, options: BuildOptions, 
     missing = [place for place, part in enumerate(parts) if part is None]
     report("write", 0, len(missing))
     try:
-        for done, (place, part) in enumerate(run(write_shard, [tasks[place] for place in missing], options.workers), start=1):
-            task = tasks[missing[place]]
-            journal.note_part(task.key, part)
-            parts[missing[place]] = part
-            report("write", done, len(missing))
+        with closing(run_behind(write_shard, [tasks[place] for place in missing], options.workers)) as results:
+            for done, (place, part) in enumerate(results, start=1):
+                task = tasks[missing[place]]
+                journal.note_part(task.key, part)
+                parts[missing[place]] = part
+                report("write", done, len(missing))
     finally:
         for out in {task.out for task in tasks}:
             remove_partials(out)

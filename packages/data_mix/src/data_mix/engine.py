@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import active_children, connection, get_context, parent_process
 from typing import Final, TypeVar
 
@@ -33,6 +35,36 @@ def run(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
         yield from ((place, function(task)) for place, task in enumerate(tasks))
     else:
         yield from _run_in_pool(function, tasks, min(workers, len(tasks)))
+
+
+def run_behind(
+    begin: Callable[[Task], Future[Result]], tasks: Sequence[Task], workers: int
+) -> Generator[tuple[int, Result], None, None]:
+    """As `run`, for tasks that write behind (`data_mix.write_behind`): while the end of one is written, the next is begun.
+
+    Who leaves before the end closes it (`contextlib.closing`): it waits for what is being written.
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        yield from _run_one_ahead(begin, tasks)
+    else:
+        yield from _run_in_pool(partial(_run_whole, begin), tasks, min(workers, len(tasks)))
+
+
+def _run_one_ahead(begin: Callable[[Task], Future[Result]], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+    begun = deque[tuple[int, Future[Result]]]()
+    try:
+        for place, task in enumerate(tasks):
+            begun.append((place, begin(task)))
+            if place:
+                yield begun[0][0], begun[0][1].result()
+                begun.popleft()
+        yield from ((place, future.result()) for place, future in begun)
+    finally:
+        wait([future for _, future in begun])
+
+
+def _run_whole(begin: Callable[[Task], Future[Result]], task: Task) -> Result:
+    return begin(task).result()
 
 
 def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from data_mix.measure import Measure
 from data_mix.shards import read_batches
 from data_mix.steps.proof import is_as_written, remove_unless, write_proof, write_proven
 from data_mix.steps.staging import ROWS, Unit, read_frame
+from data_mix.write_behind import write_behind
 
 MEASURED_FOLDER: Final = "measured"
 """The folder of the cache that holds the values."""
@@ -56,12 +58,16 @@ class Measurement:
         return read_frame(self.folder / VALUES, self.measure.columns)
 
 
-def take_measurement(task: Measurement) -> None:
-    """Measure the rows of a staged part, which must stand."""
+def take_measurement(task: Measurement) -> Future[None]:
+    """Measure the rows of a staged part, which must stand; the values are written behind."""
     remove_unless(task.folder, lambda: task.is_taken)
-    with writing_folder(task.folder, durable=False) as folder:
-        schema = pl.DataFrame(schema=task.measure.columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        write_proof(folder, {VALUES: write_proven(folder / VALUES, schema, _batches(task, schema))})
+    schema = pl.DataFrame(schema=task.measure.columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+
+    def write(batches: Iterator[pa.RecordBatch]) -> None:
+        with writing_folder(task.folder, durable=False) as folder:
+            write_proof(folder, {VALUES: write_proven(folder / VALUES, schema, batches)})
+
+    return write_behind(write, _batches(task, schema))
 
 
 def _batches(task: Measurement, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -20,6 +20,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -41,6 +42,7 @@ from data_mix.source import Entry, LocalFile
 from data_mix.stage import StageOptions, run_stages
 from data_mix.steps.plan import FetchedEntry
 from data_mix.steps.proof import is_as_written, remove_unless, write_proof, write_proven
+from data_mix.write_behind import nothing_left, write_behind
 
 STAGED_FOLDER: Final = "staged"
 """The folder of the cache that holds the parts."""
@@ -136,17 +138,21 @@ def _code_files(module: Path) -> list[Path]:
     return sorted(found)
 
 
-def stage_unit(unit: Unit) -> None:
-    """Read a unit's files and write its staged part."""
+def stage_unit(unit: Unit) -> Future[None]:
+    """Read a unit's files; its staged part is written behind."""
     if unit.is_staged:
-        return
+        return nothing_left()
     remove_damaged(unit)
     keys: list[pl.DataFrame] = []
-    with writing_folder(unit.folder, durable=False) as folder:
-        rows = write_proven(folder / ROWS, STAGED, _batches(unit, keys))
-        table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
-        arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        write_proof(folder, {ROWS: rows, KEYS_FILE: write_proven(folder / KEYS_FILE, arrow.schema, arrow.to_batches())})
+
+    def write(batches: Iterator[pa.RecordBatch]) -> None:
+        with writing_folder(unit.folder, durable=False) as folder:
+            rows = write_proven(folder / ROWS, STAGED, batches)
+            table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
+            arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+            write_proof(folder, {ROWS: rows, KEYS_FILE: write_proven(folder / KEYS_FILE, arrow.schema, arrow.to_batches())})
+
+    return write_behind(write, _batches(unit, keys))
 
 
 def remove_damaged(unit: Unit) -> None:

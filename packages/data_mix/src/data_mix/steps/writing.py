@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from data_mix.schema import CONVERSATION
 from data_mix.shards import DROPPED, Part, read_batches, write_part
 from data_mix.steps.staging import ROWS
 from data_mix.template import ChatTemplate
+from data_mix.write_behind import write_behind
 
 SHARD_BYTES: Final = 256_000_000
 """Bytes of message text after which a shard is full; its file is about twice as large."""
@@ -67,11 +69,18 @@ class ShardTask:
         return digest.hexdigest()
 
 
-def write_shard(task: ShardTask) -> Part:
-    """Write one shard; its name reaches the disk with the others' (`steps.output.sync_names`), before the manifest."""
+def write_shard(task: ShardTask) -> Future[Part]:
+    """Make the batches of one shard, which is written behind.
+
+    Its name reaches the disk with the others' (`steps.output.sync_names`), before the manifest.
+    """
     schema = DROPPED_SCHEMA if task.split == DROPPED else CONVERSATION
-    rows, size, sha256 = write_part(task.out / task.path, schema, _batches(task, schema), named=False)
-    return Part(path=task.path, split=task.split, source=task.source, rows=rows, bytes=size, sha256=sha256)
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Part:
+        rows, size, sha256 = write_part(task.out / task.path, schema, batches, named=False)
+        return Part(path=task.path, split=task.split, source=task.source, rows=rows, bytes=size, sha256=sha256)
+
+    return write_behind(write, _batches(task, schema))
 
 
 def _batches(task: ShardTask, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from data_mix.tokens.encode import PlainText
 from data_mix.tokens.layout import Layout
 from data_mix.tokens.rows import encode_rows
 from data_mix.tokens.token_shards import token_schema
+from data_mix.write_behind import write_behind
 
 SLICE_BYTES: Final = 4_000_000
 """Of text that is encoded at once, into one batch of a shard: more would not stay in the processor's caches."""
@@ -60,8 +62,8 @@ def read_staged(path: Path) -> Counts | None:
     return Counts(**counts) if file_checksum(path) == checksum else None
 
 
-def stage_part(task: Task) -> Counts:
-    """Encode one part."""
+def stage_part(task: Task) -> Future[Counts]:
+    """Encode one part, which is written behind."""
     schema, counts = token_schema(task.vocabulary).remove(0), Counts()
     dtype = schema.field("input_ids").type.value_type.to_pandas_dtype()
 
@@ -73,10 +75,13 @@ def stage_part(task: Task) -> Counts:
             counts.trained += rows.trained
             yield pa.RecordBatch.from_arrays([rows.input_ids, rows.loss], schema=schema)
 
-    checksum = _write_staged(task.staged, schema, batches())
-    with output_errors(task.staged):
-        _proof(task.staged).write_bytes(seal(json.dumps([checksum, asdict(counts)]).encode()))
-    return counts
+    def write(encoded: Iterator[pa.RecordBatch]) -> Counts:
+        checksum = _write_staged(task.staged, schema, encoded)
+        with output_errors(task.staged):
+            _proof(task.staged).write_bytes(seal(json.dumps([checksum, asdict(counts)]).encode()))
+        return counts
+
+    return write_behind(write, batches())
 
 
 def _write_staged(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
@@ -122,18 +127,30 @@ def _as_one(chunked: pa.ChunkedArray) -> pa.ListArray:
     return chunked.chunk(0) if chunked.num_chunks == 1 else pa.concat_arrays(chunked.chunks)
 
 
-def join(path: Path, schema: pa.Schema, sources: Sequence[str], staged: Sequence[tuple[Task, Counts]]) -> dict[str, Any]:
-    """Write staged parts as the token shard of a split, in the order of the build; return what the manifest says of it.
+@dataclass(frozen=True, kw_only=True)
+class Joint:
+    """Staged parts, to be written as the token shard of a split, in the order of the build."""
 
-    `sources` are those of the whole build: a split may have no part.
-    """
+    path: Path
+    schema: pa.Schema
+    sources: Sequence[str]
+    """Those of the whole build: a split may have no part."""
+    staged: Sequence[tuple[Task, Counts]]
+
+
+def join(joint: Joint) -> Future[dict[str, Any]]:
+    """Read the staged parts of a split, whose shard is written behind; what comes is what the manifest says of it."""
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for task, _ in staged:
+        for task, _ in joint.staged:
             for batch in read_batches(task.staged):
-                codes = np.full(batch.num_rows, sources.index(task.part.source), dtype=np.int16)
-                source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings(sources))
-                yield pa.RecordBatch.from_arrays([source, *batch.columns], schema=schema)
+                codes = np.full(batch.num_rows, joint.sources.index(task.part.source), dtype=np.int16)
+                source = pa.DictionaryArray.from_arrays(from_numpy(codes), strings(joint.sources))
+                yield pa.RecordBatch.from_arrays([source, *batch.columns], schema=joint.schema)
 
-    _, size, sha256 = write_part(path, schema, batches())
-    return {"path": path.name, **asdict(sum((counts for _, counts in staged), Counts())), "bytes": size, "sha256": sha256}
+    def write(joined: Iterator[pa.RecordBatch]) -> dict[str, Any]:
+        _, size, sha256 = write_part(joint.path, joint.schema, joined)
+        counts = sum((counts for _, counts in joint.staged), Counts())
+        return {"path": joint.path.name, **asdict(counts), "bytes": size, "sha256": sha256}
+
+    return write_behind(write, batches())

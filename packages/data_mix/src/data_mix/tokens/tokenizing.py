@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_mix.engine import run
+from data_mix.engine import run_behind
 from data_mix.errors import FormatError, OutputError
 from data_mix.files import hold, output_errors
 from data_mix.schema import SPLITS
@@ -24,7 +24,7 @@ from data_mix.template import chat_template
 from data_mix.tokens.encode import PlainText, plain_text
 from data_mix.tokens.layout import Layout, make_layout
 from data_mix.tokens.leftovers import PARTS, remove_superseded, remove_unfinished
-from data_mix.tokens.parts import Counts, Task, join, read_staged, stage_part
+from data_mix.tokens.parts import Counts, Joint, Task, join, read_staged, stage_part
 from data_mix.tokens.proof import Reference, proven, sample_texts
 from data_mix.tokens.token_shards import Tokens, open_tokens, template_of, token_schema, tokens_path, write_tokens_manifest
 from data_mix.tokens.tokenizer import ControlTokens, Tokenizer, control_tokens
@@ -54,8 +54,7 @@ def tokenize_build(
         folder = path.with_suffix(PARTS)
         remove_unfinished(path.parent, folder)
         prepared = prepare(tokenizer, template.name, template.eos)
-        tasks = _tasks(build, tokenizer, prepared, folder)
-        staged = list(zip(tasks, _stage(tasks, workers, report), strict=True))
+        staged = _stage(_tasks(build, tokenizer, prepared, folder), workers, report)
         files = _join(build, path, prepared.control.vocabulary, staged)
         tokens = write_tokens_manifest(path, _facts(build, tokenizer, prepared.control) | {"files": files})
         shutil.rmtree(folder, ignore_errors=True)
@@ -122,26 +121,31 @@ def _tasks(build: Build, tokenizer: Tokenizer, prepared: Prepared, folder: Path)
     ]
 
 
-def _stage(tasks: Sequence[Task], workers: int, report: Report) -> list[Counts]:
-    """Encode every part that an earlier run has not encoded."""
+def _stage(tasks: Sequence[Task], workers: int, report: Report) -> list[tuple[Task, Counts]]:
+    """Encode every part that no earlier run has encoded."""
     counts = [read_staged(task.staged) for task in tasks]
     missing = [place for place, found in enumerate(counts) if found is None]
     report("tokenize", 0, len(missing))
-    for done, (place, result) in enumerate(run(stage_part, [tasks[place] for place in missing], workers), start=1):
-        counts[missing[place]] = result
-        report("tokenize", done, len(missing))
-    return [each for each in counts if each is not None]
+    with closing(run_behind(stage_part, [tasks[place] for place in missing], workers)) as results:
+        for done, (place, result) in enumerate(results, start=1):
+            counts[missing[place]] = result
+            report("tokenize", done, len(missing))
+    return [(task, each) for task, each in zip(tasks, counts, strict=True) if each is not None]
 
 
 def _join(build: Build, path: Path, vocabulary: int, staged: Sequence[tuple[Task, Counts]]) -> dict[str, Any]:
     """Write the token shard of each split; return what the manifest says of them."""
     schema, sources = token_schema(vocabulary), list(dict.fromkeys(part.source for part in build.parts))
-    return {
-        split: join(
-            path.with_suffix(f".{split}.arrow"), schema, sources, [each for each in staged if each[0].part.split == split]
+    joints = [
+        Joint(
+            path=path.with_suffix(f".{split}.arrow"),
+            schema=schema,
+            sources=sources,
+            staged=[each for each in staged if each[0].part.split == split],
         )
         for split in SPLITS
-    }
+    ]
+    return {SPLITS[place]: facts for place, facts in run_behind(join, joints, workers=1)}
 
 
 def _facts(build: Build, tokenizer: Tokenizer, control: ControlTokens) -> dict[str, Any]:
