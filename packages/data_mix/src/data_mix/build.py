@@ -24,6 +24,7 @@ from data_mix.errors import OutputError
 from data_mix.fetch import Fetcher
 from data_mix.files import write_bytes
 from data_mix.home import default_build
+from data_mix.memory import system_memory
 from data_mix.mix import Mix
 from data_mix.schema import SPLITS
 from data_mix.shards import DROPPED, MANIFEST, VERSION, Build, Part, open_build, parts_of, read_manifest, write_manifest
@@ -76,7 +77,7 @@ def build(mix: Mix, out: Path, options: BuildOptions, report: Report = lambda *_
     Raises a DataMixError with what to do next; whatever ends it, no manifest then stands in `out` but that of an earlier whole
     build that was not touched.
     """
-    with locked(out):
+    with locked(out), system_memory():
         fetched = _fetch(mix, options, report)
         asked = measures_of(mix, _fetcher(options), options.home)
         stages = mix.settings.stage_options

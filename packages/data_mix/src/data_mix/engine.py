@@ -19,6 +19,7 @@ from multiprocessing import active_children, connection, get_context, parent_pro
 from typing import Final, TypeVar
 
 from data_mix.errors import BuildError
+from data_mix.memory import system_memory
 
 _TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -64,7 +65,8 @@ def _run_one_ahead(begin: Callable[[Task], Future[Result]], tasks: Sequence[Task
 
 
 def _run_whole(begin: Callable[[Task], Future[Result]], task: Task) -> Result:
-    return begin(task).result()
+    with system_memory():
+        return begin(task).result()
 
 
 def _run_in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from data_mix.engine import run_behind
 from data_mix.errors import FormatError, OutputError
 from data_mix.files import hold, output_errors
+from data_mix.memory import system_memory
 from data_mix.schema import SPLITS
 from data_mix.shards import Build, open_build
 from data_mix.template import chat_template
@@ -46,7 +47,7 @@ def tokenize_build(
     build = open_build(out)
     template = template_of(build)
     control_tokens(tokenizer, template)  # refuses a tokenizer with another eos before anything is touched
-    with _held(out):
+    with _held(out), system_memory():
         path = tokens_path(build, tokenizer)
         if (standing := _standing(path)) is not None:
             remove_superseded(build)
