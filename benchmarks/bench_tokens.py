@@ -4,7 +4,7 @@
     python benchmarks/bench_tokens.py --peer-python PYTHON      TRL's SFTTrainer as well; PYTHON can import trl
 
 Dolly and GSM8K, 22,488 conversations. Each contestant is a process of its own, with one worker and one thread to compute with
-(datamix writes its files behind, by another), by turns with the others; imports and the loading of the tokenizer are done before
+(datamix writes its files behind, by another), by turns with the others. Imports and loading the tokenizer are done before
 the clock starts. From the raw files on, each side has also prepared a conversation or a few before: what is done once in a
 process is not measured of either.
 """
