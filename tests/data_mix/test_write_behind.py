@@ -107,6 +107,27 @@ def test_an_error_of_the_writing_ends_the_making() -> None:
     assert made < MANY - 1
 
 
+def test_errors_of_both_sides_leave_no_thread_with_an_error_of_its_own() -> None:
+    """Where the writing has failed and then the making does, the caller hears of the making, and no thread says more."""
+    has_failed = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        assert has_failed.wait(20)
+        raise ValueError("no more")
+
+    def write(given: Iterator[int]) -> None:
+        next(given)
+        has_failed.set()
+        raise OSError("disk full")
+
+    unheard: list[threading.ExceptHookArgs] = []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="no more"):
+        patch.setattr(threading, "excepthook", unheard.append)
+        write_behind(write, items())
+    assert not unheard
+
+
 def test_nothing_to_write_is_written_too() -> None:
     """Without items the writer still runs: it writes what has no rows."""
     assert write_behind(lambda items: len(list(items)), []).result() == 0

@@ -30,6 +30,7 @@ class _Handover(Generic[Item]):
 
     def __init__(self) -> None:
         self._queue: Queue[Item | _End] = Queue(_MADE_AHEAD)
+        self._has_ended = False
 
     def give(self, item: Item | _End) -> None:
         """Hand an item over; waits while others wait to be written."""
@@ -39,8 +40,14 @@ class _Handover(Generic[Item]):
         """The items up to the end; where the making failed, its error is raised here too."""
         while not isinstance(item := self._queue.get(), _End):
             yield item
+        self._has_ended = True
         if item.error is not None:
             raise item.error
+
+    def let_go(self) -> None:
+        """Take what is still handed over, up to the end, for nothing: nobody must wait for it to be taken."""
+        while not self._has_ended:
+            self._has_ended = isinstance(self._queue.get(), _End)
 
 
 def write_behind(write: Callable[[Iterator[Item]], Result], items: Iterable[Item]) -> Future[Result]:
@@ -50,7 +57,7 @@ def write_behind(write: Callable[[Iterator[Item]], Result], items: Iterable[Item
     then here; where `write` itself fails, no more items are made, and the future holds its error.
     """
     handover, future = _Handover[Item](), Future[Result]()
-    thread = threading.Thread(target=_write, args=(write, iter(handover), future), daemon=True)
+    thread = threading.Thread(target=_write, args=(write, handover, future), daemon=True)
     thread.start()
     try:
         for item in items:
@@ -72,15 +79,9 @@ def nothing_left() -> Future[None]:
     return future
 
 
-def _write(write: Callable[[Iterator[Item]], Result], items: Iterator[Item], future: Future[Result]) -> None:
+def _write(write: Callable[[Iterator[Item]], Result], handover: _Handover[Item], future: Future[Result]) -> None:
     try:
-        future.set_result(write(items))
+        future.set_result(write(iter(handover)))
     except BaseException as error:  # raised where the result is asked for
         future.set_exception(error)
-        _take_all(items)
-
-
-def _take_all(items: Iterator[Item]) -> None:
-    """Let go of what is still handed over, so that nobody waits for it to be taken."""
-    for _ in items:
-        pass
+        handover.let_go()
