@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).parent.parent
 LAYERS: Final = (
     # the ground
     ("arrays", "compiled", "errors", "hashing", "home", "licence", "memory", "runs", "schema", "write_behind"),
-    ("engine", "files", "findings", "measure", "source", "stage", "template", "terminal"),
+    ("engine", "files", "findings", "measure", "slices", "source", "stage", "template", "terminal"),
     ("language.tags", "language.langid_walk", "markdown"),
     ("language",),
     ("language.detect",),

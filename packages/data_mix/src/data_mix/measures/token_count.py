@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from data_mix.arrays import to_numpy
 from data_mix.schema import ROLES
+from data_mix.slices import slices
 from data_mix.template import chat_template
 from data_mix.tokens.encode import PlainText, encoder
-from data_mix.tokens.parts import SLICE_BYTES, slices
 from data_mix.tokens.proof import SAMPLE, SAMPLE_CHARACTERS, proven
 from data_mix.tokens.rows import Rows, encode_rows
 from data_mix.tokens.token_shards import VERSION
@@ -55,7 +55,7 @@ class TokenCount:
         if len(kept):
             messages = _messages(kept)
             plain, start = _proven(messages, prepared, self.tokenizer.where), 0
-            for part in slices(pa.chunked_array([messages]), SLICE_BYTES):
+            for part in slices(pa.chunked_array([messages])):
                 rows = encode_rows(part, prepared.layout, plain, np.uint32)
                 counts[:, start : start + len(part)] = _lengths(rows)
                 start += len(part)

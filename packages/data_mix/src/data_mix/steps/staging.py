@@ -38,6 +38,7 @@ from data_mix.runs import ODD, Numbers, digest_runs, sum_runs
 from data_mix.schema import STAGED, UNKNOWN_LANGUAGE, as_frame
 from data_mix.selection import KEYS
 from data_mix.shards import read_batches
+from data_mix.slices import slice_places
 from data_mix.source import Entry, LocalFile
 from data_mix.stage import StageOptions, run_stages
 from data_mix.steps.plan import FetchedEntry
@@ -203,8 +204,9 @@ def _declare_language(frame: pl.DataFrame, entry: Entry) -> pl.DataFrame:
 
 
 def _staged(frame: pl.DataFrame) -> list[pa.RecordBatch]:
+    """The rows as batches of bounded size, which are those of the shards and of the tokens as well."""
     table: pa.Table = frame.select(STAGED.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(STAGED).combine_chunks()
-    return list(table.to_batches())
+    return [batch.slice(*place) for batch in table.to_batches() for place in slice_places(batch["messages"])]
 
 
 def _keys(frame: pl.DataFrame) -> pl.DataFrame:

@@ -6,26 +6,22 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import xxhash
-from numpy.typing import NDArray
 
-from data_mix.arrays import from_numpy, strings, text_offsets, to_numpy
+from data_mix.arrays import from_numpy, strings
 from data_mix.files import DigestingFile, file_checksum, make_folder, output_errors, read_sealed, seal
 from data_mix.shards import Build, Part, read_batches, write_part
+from data_mix.slices import slices
 from data_mix.tokens.encode import PlainText
 from data_mix.tokens.layout import Layout
 from data_mix.tokens.rows import encode_rows
 from data_mix.tokens.token_shards import token_schema
 from data_mix.write_behind import write_behind
-
-SLICE_BYTES: Final = 4_000_000
-"""Of text that is encoded at once, into one batch of a shard: more would not stay in the processor's caches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,7 @@ def stage_part(task: Task) -> Future[Counts]:
     dtype = schema.field("input_ids").type.value_type.to_pandas_dtype()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for messages in slices(_messages(task), SLICE_BYTES):
+        for messages in slices(_messages(task)):
             rows = encode_rows(messages, task.layout, task.plain, dtype)
             counts.rows += len(rows.input_ids)
             counts.tokens += len(rows.input_ids.values)
@@ -105,26 +101,6 @@ def _proof(staged: Path) -> Path:
 def _messages(task: Task) -> pa.ChunkedArray:
     tables = task.build.tables(task.part.split, task.part.source)
     return next(table["messages"] for part, table in tables if part.path == task.part.path)
-
-
-def slices(messages: pa.ChunkedArray, size: int) -> Iterator[pa.ListArray]:
-    """Runs of rows of about so many bytes of text, each one array; a row that is larger stands alone."""
-    sizes = np.concatenate([np.zeros(0, dtype=np.int64), *(_text_bytes(chunk) for chunk in messages.chunks)])
-    before = np.cumsum(sizes) - sizes
-    starts = np.flatnonzero(np.diff(before // size, prepend=-1))
-    for start, end in pairwise([*starts, len(sizes)]):
-        yield _as_one(messages.slice(start, end - start))
-
-
-def _text_bytes(messages: pa.ListArray) -> NDArray[np.int64]:
-    """Bytes of text of each row, read from the offsets alone."""
-    ends = text_offsets(messages.values.field("content"))[to_numpy(messages.offsets)]
-    sizes: NDArray[np.int64] = np.diff(ends.astype(np.int64))
-    return sizes
-
-
-def _as_one(chunked: pa.ChunkedArray) -> pa.ListArray:
-    return chunked.chunk(0) if chunked.num_chunks == 1 else pa.concat_arrays(chunked.chunks)
 
 
 @dataclass(frozen=True, kw_only=True)
