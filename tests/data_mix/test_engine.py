@@ -28,21 +28,26 @@ def test_what_is_written_behind_comes_with_its_place(workers: int) -> None:
     assert sorted(run_behind(absolute_behind, [-3, -2, -1], workers)) == [(0, 3), (1, 2), (2, 1)]
 
 
-def test_the_next_task_is_begun_while_the_last_one_is_written() -> None:
-    """No task waits for the end of the one before, and none is begun two ahead."""
+def test_the_next_tasks_are_begun_while_the_last_ones_are_written() -> None:
+    """No task waits for the end of the one before, but four at most are under way; what has ended is told at once."""
     begun: list[Future[int]] = []
 
     def begin(task: int) -> Future[int]:
-        assert all(future.done() for future in begun[:-1])
         begun.append(Future())
-        if task:
-            begun[task - 1].set_result(task - 1)
-        return begun[-1]
+        if task == 3:
+            begun[0].set_result(0)
+        if task > 3:
+            begun[task].set_result(task)
+        return begun[task]
 
-    results = run_behind(begin, [0, 1, 2], 1)
-    assert [next(results), next(results)] == [(0, 0), (1, 1)]
-    begun[2].set_result(2)
-    assert list(results) == [(2, 2)]
+    results = run_behind(begin, range(6), 1)
+    assert next(results) == (0, 0)
+    begun[1].set_result(1)
+    assert next(results) == (1, 1)
+    assert len(begun) == 4
+    for place in (2, 3):
+        begun[place].set_result(place)
+    assert list(results) == [(place, place) for place in range(2, 6)]
 
 
 def test_what_is_being_written_is_waited_for_when_the_next_task_fails() -> None:

@@ -23,6 +23,9 @@ from data_mix.memory import system_memory
 
 _TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
+_BEGUN: Final = 4
+"""Tasks whose end may be on its way to the disk at once: a disk takes longer to confirm a file than to take another."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -41,22 +44,22 @@ def run(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
 def run_behind(
     begin: Callable[[Task], Future[Result]], tasks: Sequence[Task], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    """As `run`, for tasks that write behind (`data_mix.write_behind`): while the end of one is written, the next is begun.
+    """As `run`, for tasks that write behind (`data_mix.write_behind`): while the end of some is written, the next is begun.
 
     Who leaves before the end closes it (`contextlib.closing`): it waits for what is being written.
     """
     if workers <= 1 or len(tasks) <= 1:
-        yield from _run_one_ahead(begin, tasks)
+        yield from _run_ahead(begin, tasks)
     else:
         yield from _run_in_pool(partial(_run_whole, begin), tasks, min(workers, len(tasks)))
 
 
-def _run_one_ahead(begin: Callable[[Task], Future[Result]], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+def _run_ahead(begin: Callable[[Task], Future[Result]], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
     begun = deque[tuple[int, Future[Result]]]()
     try:
         for place, task in enumerate(tasks):
             begun.append((place, begin(task)))
-            if place:
+            while begun and (begun[0][1].done() or len(begun) == _BEGUN):
                 yield begun[0][0], begun[0][1].result()
                 begun.popleft()
         yield from ((place, future.result()) for place, future in begun)
