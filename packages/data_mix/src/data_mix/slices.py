@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from data_mix.arrays import text_offsets, to_numpy
 
-SLICE_BYTES: Final = 2_000_000
+SLICE_BYTES: Final = 3_000_000
 """Of text in a slice: the batches of a build, and what is encoded at once."""
 
 

@@ -24,7 +24,10 @@ from data_mix.tokens.tokenizer import ControlTokens, Tokenizer
 log = logging.getLogger(__name__)
 
 SAMPLE: Final = 500
-"""Messages that are encoded twice, to prove the fast encoder."""
+"""Messages at most that are encoded twice, to prove the fast encoder."""
+
+_LEAST, _ONE_IN = 200, 100
+"""Of a small build it is one of so many conversations, and never fewer messages: a proof is not to outlast what it proves."""
 
 SAMPLE_CHARACTERS: Final = 120
 """Of each of them, from any place in it: a long message is not to take longer than all others."""
@@ -100,7 +103,7 @@ def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
     """Texts of messages, as they are encoded, drawn by the hash of their place in the build: the same in every run."""
     counts = [part.rows for part in build.parts if part.split in SPLITS]
     total = sum(counts)
-    draws = (purpose_seed(place, "token sample") for place in range(SAMPLE if total else 0))
+    draws = (purpose_seed(place, "token sample") for place in range(_size(total)))
     wanted = np.array(sorted({draw % total for draw in draws}), dtype=np.int64)
     texts, first = [], 0
     for split in SPLITS:
@@ -109,6 +112,11 @@ def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
             texts += [_piece(message, literals, number) for number, message in enumerate(_one_of_each(chunk, places))]
             first += len(chunk)
     return texts
+
+
+def _size(conversations: int) -> int:
+    """How many messages are drawn; one that is drawn twice is in the sample once."""
+    return min(max(conversations // _ONE_IN, _LEAST), SAMPLE) if conversations else 0
 
 
 def _one_of_each(conversations: pa.ListArray, places: NDArray[np.int64]) -> list[dict[str, Any]]:
