@@ -19,7 +19,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -144,16 +144,16 @@ def stage_unit(unit: Unit) -> Future[None]:
     if unit.is_staged:
         return nothing_left()
     remove_damaged(unit)
-    keys: list[pl.DataFrame] = []
 
-    def write(batches: Iterator[pa.RecordBatch]) -> None:
+    def write(read: Iterator[pl.DataFrame]) -> None:
+        keys: list[pl.DataFrame] = []
         with writing_folder(unit.folder, durable=False) as folder:
-            rows = write_proven(folder / ROWS, STAGED, batches)
+            rows = write_proven(folder / ROWS, STAGED, _batches(unit, read, keys))
             table = pl.concat(keys) if keys else pl.DataFrame(schema=KEYS)
             arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
             write_proof(folder, {ROWS: rows, KEYS_FILE: write_proven(folder / KEYS_FILE, arrow.schema, arrow.to_batches())})
 
-    return write_behind(write, _batches(unit, keys))
+    return write_behind(write, _read(unit))
 
 
 def remove_damaged(unit: Unit) -> None:
@@ -172,16 +172,28 @@ def read_frame(path: Path, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
-def _batches(unit: Unit, keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
-    """The staged rows, a batch per frame of the source; their keys are appended to `keys`."""
-    entry = unit.entry
-    for raw in _read(unit):
-        frame = run_stages(_declare_language(as_frame(raw), entry), unit.stages)
-        frame = frame.with_columns(id=pl.concat_str(pl.lit(f"{entry.name}/"), "key"), messages=pl.col("messages").fill_null([]))
-        frame = frame.with_columns(pl.col("lang").fill_null(UNKNOWN_LANGUAGE))
+def _batches(unit: Unit, read: Iterable[pl.DataFrame], keys: list[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+    """The rows of the frames that were read, as the stages leave them; `keys` gets their keys.
+
+    A batch is of bounded size: those of the shards and of the tokens are the same.
+    """
+    for raw in read:
+        frame = _named(run_stages(_declare_language(as_frame(raw), unit.entry), unit.stages), unit.entry)
         if len(frame):
             keys.append(_keys(frame))
             yield from _staged(frame)
+
+
+def _named(frame: pl.DataFrame, entry: Entry) -> pl.DataFrame:
+    """The rows with the ids that they have in a build, and without nulls."""
+    frame = frame.with_columns(id=pl.concat_str(pl.lit(f"{entry.name}/"), "key"), messages=pl.col("messages").fill_null([]))
+    return frame.with_columns(pl.col("lang").fill_null(UNKNOWN_LANGUAGE))
+
+
+def _staged(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+    rows = frame.select(STAGED.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(STAGED).combine_chunks()
+    for batch in rows.to_batches():
+        yield from (batch.slice(*place) for place in slice_places(batch["messages"]))
 
 
 def _read(unit: Unit) -> Iterator[pl.DataFrame]:
@@ -201,12 +213,6 @@ def _declare_language(frame: pl.DataFrame, entry: Entry) -> pl.DataFrame:
     if declared is None or entry.source.filters_lang:
         return frame
     return frame.with_columns(pl.col("lang").replace(UNKNOWN_LANGUAGE, None).fill_null(declared))
-
-
-def _staged(frame: pl.DataFrame) -> list[pa.RecordBatch]:
-    """The rows as batches of bounded size, which are those of the shards and of the tokens as well."""
-    table: pa.Table = frame.select(STAGED.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(STAGED).combine_chunks()
-    return [batch.slice(*place) for batch in table.to_batches() for place in slice_places(batch["messages"])]
 
 
 def _keys(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from data_mix.shards import Build, Part, read_batches, write_part
 from data_mix.slices import slices
 from data_mix.tokens.encode import PlainText
 from data_mix.tokens.layout import Layout
-from data_mix.tokens.rows import encode_rows
+from data_mix.tokens.rows import Encoded, encode_messages, lay_out
 from data_mix.tokens.token_shards import token_schema
 from data_mix.write_behind import write_behind
 
@@ -59,25 +59,25 @@ def read_staged(path: Path) -> Counts | None:
 
 
 def stage_part(task: Task) -> Future[Counts]:
-    """Encode one part, which is written behind."""
+    """Encode one part, which is laid out and written behind."""
     schema, counts = token_schema(task.vocabulary).remove(0), Counts()
     dtype = schema.field("input_ids").type.value_type.to_pandas_dtype()
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for messages in slices(_messages(task)):
-            rows = encode_rows(messages, task.layout, task.plain, dtype)
+    def batches(encoded: Iterable[Encoded]) -> Iterator[pa.RecordBatch]:
+        for each in encoded:
+            rows = lay_out(each, task.layout, dtype)
             counts.rows += len(rows.input_ids)
             counts.tokens += len(rows.input_ids.values)
             counts.trained += rows.trained
             yield pa.RecordBatch.from_arrays([rows.input_ids, rows.loss], schema=schema)
 
-    def write(encoded: Iterator[pa.RecordBatch]) -> Counts:
-        checksum = _write_staged(task.staged, schema, encoded)
+    def write(encoded: Iterator[Encoded]) -> Counts:
+        checksum = _write_staged(task.staged, schema, batches(encoded))
         with output_errors(task.staged):
             _proof(task.staged).write_bytes(seal(json.dumps([checksum, asdict(counts)]).encode()))
         return counts
 
-    return write_behind(write, batches())
+    return write_behind(write, (encode_messages(each, task.layout, task.plain) for each in slices(_messages(task))))
 
 
 def _write_staged(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
