@@ -106,14 +106,6 @@ def test_a_declared_language_is_every_row_s(tmp_path: Path) -> None:
     assert set(read_keys(unit.folder)["lang"]) == {"de"}
 
 
-@pytest.mark.parametrize("rows", [[3], [0, 39], [17, 18, 21]])
-def test_a_few_rows_of_many_are_the_same_as_among_many(tmp_path: Path, rows: list[int]) -> None:
-    """A shard of few rows, which is mapped, holds what those rows are in one of all, which is read."""
-    unit = unit_of(tmp_path, [(f"question {place}", "a" * place) for place in range(40)])
-    whole = written(unit, [*range(40)])[1].to_pylist()
-    assert written(unit, rows)[1].to_pylist() == [whole[row] for row in rows]
-
-
 def test_a_shard_holds_the_chosen_rows_in_the_schema_of_conversations(tmp_path: Path) -> None:
     """A shard has exactly the columns of the contract, and the chosen rows in order."""
     _, table = written(unit_of(tmp_path, PAIRS), [1, 4])

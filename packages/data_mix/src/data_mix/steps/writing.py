@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,16 +19,13 @@ from numpy.typing import NDArray
 
 from data_mix.arrays import booleans, from_numpy, joined, strings
 from data_mix.schema import CONVERSATION
-from data_mix.shards import DROPPED, Part, map_table, read_batches, write_part
+from data_mix.shards import DROPPED, Part, read_batches, write_part
 from data_mix.steps.staging import ROWS
 from data_mix.template import ChatTemplate
 from data_mix.write_behind import write_behind
 
 SHARD_BYTES: Final = 256_000_000
 """Bytes of message text after which a shard is full; its file is about twice as large."""
-
-_MANY: Final = 8
-"""One row in so many is worth reading a staged part whole, so that memory holds one batch of it at a time."""
 
 DROPPED_SCHEMA: Final = CONVERSATION.append(pa.field("drop", pa.string()))
 
@@ -100,19 +97,12 @@ def _batches(task: ShardTask, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 def _chosen(piece: Piece) -> Iterator[tuple[pa.RecordBatch, int, int]]:
     """The chosen rows of each staged batch, with their places in the piece."""
     start = 0
-    for batch in _staged(piece):
+    for batch in read_batches(piece.folder / ROWS):
         first, last = np.searchsorted(piece.rows, [start, start + batch.num_rows])
         if last > first:
             is_whole = last - first == batch.num_rows
             yield (batch if is_whole else batch.take(from_numpy(piece.rows[first:last] - start))), int(first), int(last)
         start += batch.num_rows
-
-
-def _staged(piece: Piece) -> Iterable[pa.RecordBatch]:
-    """The batches of a staged part; of a few rows no more is read than the pages that they are on."""
-    path = piece.folder / ROWS
-    mapped = map_table(path)
-    return mapped.to_batches() if len(piece.rows) * _MANY < len(mapped) else read_batches(path)
 
 
 def _conversation(staged: pa.RecordBatch, task: ShardTask, train: pl.Series | None) -> dict[str, pa.Array]:
