@@ -3,8 +3,8 @@
     python benchmarks/bench_build.py            the table of 224,880 rows: Dolly and GSM8K ten times over, made distinct
     python benchmarks/bench_build.py --scale    time per row and peak memory from 22,488 to 1,000,000 rows, ours alone
 
-Every measurement is a process of its own on the same raw files, with one worker, one thread and an empty cache; imports
-are done before the clock starts. The contestants take turns, and the medians over the rounds are printed.
+Every measurement is a process of its own on the same raw files, with one worker and an empty cache; libraries may use one
+thread (datamix has two: `data_mix.write_behind`). Imports are done before the clock starts. The contestants take turns, and the medians over the rounds are printed.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _run_child(what: str, *arguments: str) -> None:
 
 def _print_table(taken: dict[str, list[Measured]], options: argparse.Namespace) -> None:
     seconds = {name: median(run.seconds for run in runs) for name, runs in taken.items()}
-    print(f"{options.rows:,} rows read; medians of {options.rounds} runs by turns; one worker, one thread, imports excluded\n")
+    print(f"{options.rows:,} rows read; medians of {options.rounds} runs by turns; one worker, imports excluded\n")
     print(
         f"{'':26} {'rows kept':>10} {'seconds':>8} {'least–most':>13} {'CPU s':>6} {'× floor':>8} {'× ours':>7} {'peak MB':>8}"
     )
@@ -133,7 +133,7 @@ def _ratio(seconds: float, other: float | None) -> str:
 
 def _print_scale(taken: dict[int, list[Measured]]) -> None:
     """Time and memory by rows; growth: how much faster than the rows the time has grown since the smallest (1: as fast)."""
-    print("datamix build; medians; one worker, one thread, imports excluded\n")
+    print("datamix build; medians; one worker, imports excluded\n")
     print(f"{'rows':>10} {'seconds':>8} {'CPU s':>7} {'µs a row':>9} {'growth':>7} {'peak MB':>8}")
     seconds = {rows: median(run.seconds for run in runs) for rows, runs in taken.items()}
     least = min(taken)

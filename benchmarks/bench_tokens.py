@@ -3,9 +3,9 @@
     python benchmarks/bench_tokens.py                           ours and the bare encoders
     python benchmarks/bench_tokens.py --peer-python PYTHON      TRL's SFTTrainer as well; PYTHON can import trl
 
-Dolly and GSM8K, 22,488 conversations. Each contestant is a process of its own, with one worker and one thread to compute with
-(datamix writes its files behind, by another), by turns with the others. Imports and loading the tokenizer are done before
-the clock starts. From the raw files on, each side has also prepared a conversation or a few before: what is done once in a
+Dolly and GSM8K, 22,488 conversations. Each contestant is a process of its own, with one worker, by turns with the others; its
+libraries may use one thread (datamix has two: `data_mix.write_behind`). Imports and loading the tokenizer are done before the
+clock starts. From the raw files on, each side has also prepared a conversation or a few before: what is done once in a
 process is not measured of either.
 """
 
@@ -99,7 +99,7 @@ def main() -> None:
         _make_given(options, raw, build)
         texts = _by_turns(options, [name for name in CONTESTANTS if name != OURS], build)
         whole = _by_turns(options, [OURS, *([THEIRS] if options.peer_python else [])], raw)
-    print(f"\nmedians of {options.rounds} runs by turns; one worker, one thread; imports and loading excluded\n")
+    print(f"\nmedians of {options.rounds} runs by turns; one worker; imports and loading excluded\n")
     _print_table(texts)
     _print_table(whole)
     _print_outcome(whole)

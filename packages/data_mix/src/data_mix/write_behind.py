@@ -1,7 +1,7 @@
-"""Writing behind: a thread writes what this one has made, while this one makes what comes next.
+"""Writing behind: a thread finishes and writes what this one has made, while this one makes what comes next.
 
-Arrow, the digests and the system let go of the interpreter while they work, so both get on at once; a disk that is slow to
-confirm what it was given holds up nobody who still has something to compute.
+Arrow, polars, the digests and the system let go of the interpreter while they work, so both get on at once; a disk that is slow
+to confirm what it was given holds up nobody who still has something to compute.
 """
 
 from __future__ import annotations
