@@ -159,6 +159,8 @@ def _train_each_turn_once(keys: pl.DataFrame) -> pl.DataFrame:
 
     A group (a tree) may come in by two entries; the turns of rows without a group are their entry's own.
     """
+    if keys["turn_ids"].null_count() == len(keys):  # no entry has trees
+        return keys.with_columns(train=pl.lit(None, pl.List(pl.Boolean)))
     turns = keys.with_row_index("row").filter(pl.col("drop").is_null() & pl.col("turn_ids").is_not_null())
     owner = pl.when(pl.col("group").is_null()).then("entry").alias("owner")
     turns = turns.select("row", "group", "split", "turn_ids", owner).explode("turn_ids")

@@ -101,6 +101,8 @@ def _with_values(**facts: dict[str, Any]) -> dict[str, Any]:
 
 def _findings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     """Of each name that stages found: in how many rows, and how often."""
+    if not rows["findings"].list.len().sum():
+        return {}
     found = rows.select("id", "findings").explode("findings").drop_nulls("findings")
     counts = found.group_by("findings").agg(rows=pl.col("id").n_unique(), times=pl.len()).sort("findings")
     return {name: {"rows": rows, "times": times} for name, rows, times in counts.iter_rows()}
@@ -108,6 +110,8 @@ def _findings(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 def _agreement(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     """Rows by declared tag and the tag that identification found."""
+    if rows["identified"].null_count() == len(rows):
+        return {}
     verified = rows.drop_nulls("identified").sort("lang").partition_by("lang", as_dict=True, maintain_order=True)
     return {str(lang): _tally(of_lang, "identified") for (lang,), of_lang in verified.items()}
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -55,8 +56,9 @@ def tokenize_build(
         folder = path.with_suffix(PARTS)
         remove_unfinished(path.parent, folder)
         prepared = prepare(tokenizer, template.name, template.eos)
-        staged = _stage(_tasks(build, tokenizer, prepared, folder), workers, report)
-        files = _join(build, path, prepared.control.vocabulary, staged)
+        tasks = _tasks(build, tokenizer, prepared, folder)
+        with closing(_staged(tasks, workers, report)) as staged:
+            files = _write_shards(build, path, prepared.control.vocabulary, tasks, staged)
         tokens = write_tokens_manifest(path, _facts(build, tokenizer, prepared.control) | {"files": files})
         shutil.rmtree(folder, ignore_errors=True)
         remove_superseded(build)
@@ -122,31 +124,41 @@ def _tasks(build: Build, tokenizer: Tokenizer, prepared: Prepared, folder: Path)
     ]
 
 
-def _stage(tasks: Sequence[Task], workers: int, report: Report) -> list[tuple[Task, Counts]]:
-    """Encode every part that no earlier run has encoded."""
-    counts = [read_staged(task.staged) for task in tasks]
-    missing = [place for place, found in enumerate(counts) if found is None]
+def _staged(tasks: Sequence[Task], workers: int, report: Report) -> Generator[tuple[Task, Counts], None, None]:
+    """Yield every part with its counts as soon as it is encoded: first those that an earlier run has encoded."""
+    found = [(task, read_staged(task.staged)) for task in tasks]
+    yield from ((task, counts) for task, counts in found if counts is not None)
+    missing = [task for task, counts in found if counts is None]
     report("tokenize", 0, len(missing))
-    with closing(run_behind(stage_part, [tasks[place] for place in missing], workers)) as results:
-        for done, (place, result) in enumerate(results, start=1):
-            counts[missing[place]] = result
+    with closing(run_behind(stage_part, missing, workers)) as results:
+        for done, (place, counts) in enumerate(results, start=1):
             report("tokenize", done, len(missing))
-    return [(task, each) for task, each in zip(tasks, counts, strict=True) if each is not None]
+            yield missing[place], counts
 
 
-def _join(build: Build, path: Path, vocabulary: int, staged: Sequence[tuple[Task, Counts]]) -> dict[str, Any]:
-    """Write the token shard of each split; return what the manifest says of them."""
+def _write_shards(
+    build: Build, path: Path, vocabulary: int, tasks: Sequence[Task], staged: Iterable[tuple[Task, Counts]]
+) -> dict[str, dict[str, Any]]:
+    """Write the token shard of each split behind, as soon as all its parts are staged; return what the manifest says of them."""
     schema, sources = token_schema(vocabulary), list(dict.fromkeys(part.source for part in build.parts))
-    joints = [
-        Joint(
-            path=path.with_suffix(f".{split}.arrow"),
-            schema=schema,
-            sources=sources,
-            staged=[each for each in staged if each[0].part.split == split],
-        )
-        for split in SPLITS
-    ]
-    return {SPLITS[place]: facts for place, facts in run_behind(join, joints, workers=1)}
+    counts, shards = dict[Path, Counts](), dict[str, Future[dict[str, Any]]]()
+
+    def begin_whole() -> None:
+        for split in SPLITS:
+            own = [task for task in tasks if task.part.split == split]
+            if split not in shards and all(task.staged in counts for task in own):
+                parts = [(task, counts[task.staged]) for task in own]
+                joint = Joint(path=path.with_suffix(f".{split}.arrow"), schema=schema, sources=sources, staged=parts)
+                shards[split] = join(joint)
+
+    try:
+        begin_whole()  # a split may have no part
+        for task, of_task in staged:
+            counts[task.staged] = of_task
+            begin_whole()
+        return {split: shards[split].result() for split in SPLITS}
+    finally:
+        wait(shards.values())
 
 
 def _facts(build: Build, tokenizer: Tokenizer, control: ControlTokens) -> dict[str, Any]:
