@@ -4,7 +4,8 @@
     python benchmarks/bench_build.py --scale    time per row and peak memory from 22,488 to 1,000,000 rows, ours alone
 
 Every measurement is a process of its own on the same raw files, with one worker and an empty cache; libraries may use one
-thread (datamix has two: `data_mix.write_behind`). Imports are done before the clock starts. The contestants take turns, and the medians over the rounds are printed.
+thread (datamix has two: `data_mix.write_behind`). Imports are done before the clock starts. The contestants take turns, and
+the medians over the rounds are printed.
 """
 
 from __future__ import annotations

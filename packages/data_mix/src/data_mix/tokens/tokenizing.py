@@ -139,7 +139,7 @@ def _staged(tasks: Sequence[Task], workers: int, report: Report) -> Generator[tu
 def _write_shards(
     build: Build, path: Path, vocabulary: int, tasks: Sequence[Task], staged: Iterable[tuple[Task, Counts]]
 ) -> dict[str, dict[str, Any]]:
-    """Write the token shard of each split behind, as soon as all its parts are staged; return what the manifest says of them."""
+    """Write the token shard of each split behind, once all its parts are staged; return what the manifest says of them."""
     schema, sources = token_schema(vocabulary), list(dict.fromkeys(part.source for part in build.parts))
     counts, shards = dict[Path, Counts](), dict[str, Future[dict[str, Any]]]()
 
