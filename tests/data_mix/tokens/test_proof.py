@@ -13,7 +13,7 @@ from data_mix.shards import open_build
 from data_mix.template import chat_template
 from data_mix.tokens import control_tokens, load_tokenizer
 from data_mix.tokens.encode import PlainText, plain_text
-from data_mix.tokens.proof import SAMPLE, Reference, _size, proven, sample_texts
+from data_mix.tokens.proof import SAMPLE, Reference, proven, sample_size, sample_texts
 from sample_tokenizers import HOSTILE, PLAIN, byte_level
 
 TEXTS = (*PLAIN, *HOSTILE)
@@ -64,7 +64,7 @@ def test_a_difference_is_found(tokenizers: dict[str, Path], caplog: pytest.LogCa
 
 def test_the_sample_grows_with_the_build_between_bounds() -> None:
     """One of a hundred conversations has a message in the sample; of few it is more, of very many fewer."""
-    sizes = {conversations: _size(conversations) for conversations in (0, 1, 20_000, 30_000, 50_000, 10_000_000)}
+    sizes = {conversations: sample_size(conversations) for conversations in (0, 1, 20_000, 30_000, 50_000, 10_000_000)}
     assert sizes == {0: 0, 1: 200, 20_000: 200, 30_000: 300, 50_000: 500, 10_000_000: 500}
 
 

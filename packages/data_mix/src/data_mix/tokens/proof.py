@@ -103,7 +103,7 @@ def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
     """Texts of messages, as they are encoded, drawn by the hash of their place in the build: the same in every run."""
     counts = [part.rows for part in build.parts if part.split in SPLITS]
     total = sum(counts)
-    draws = (purpose_seed(place, "token sample") for place in range(_size(total)))
+    draws = (purpose_seed(place, "token sample") for place in range(sample_size(total)))
     wanted = np.array(sorted({draw % total for draw in draws}), dtype=np.int64)
     texts, first = [], 0
     for split in SPLITS:
@@ -114,7 +114,7 @@ def sample_texts(build: Build, literals: Sequence[str]) -> list[str]:
     return texts
 
 
-def _size(conversations: int) -> int:
+def sample_size(conversations: int) -> int:
     """How many messages are drawn; one that is drawn twice is in the sample once."""
     return min(max(conversations // _ONE_IN, _LEAST), SAMPLE) if conversations else 0
 
